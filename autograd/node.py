@@ -1,0 +1,90 @@
+"""Nodes: what the tape is made of.
+
+Nothing global holds a node: a tensor holds the node that made it and a node holds its parents, so dropping the loss
+frees the graph by reference count. The sequence number is the position on the tape: parents always have smaller ones.
+"""
+
+import itertools
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd.hooks import Hooks
+
+next_sequence = itertools.count().__next__
+
+
+class Node:
+    """A place gradients arrive at. `pull` hands them on to its `parents`."""
+
+    __slots__ = ("__weakref__", "dtype", "hooks", "parents", "sequence", "shape")
+
+    def __init__(self, parents: "Sequence[Node]", output: np.ndarray) -> None:
+        self.parents = parents
+        self.shape = output.shape
+        self.dtype = output.dtype
+        self.hooks: Hooks | None = None
+        self.sequence = next_sequence()
+
+    def pull(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:
+        """Return a gradient (or None) for each parent, given the output's: vectorᵀ · Jacobian.
+
+        `recording`: gradients are Tensors, else arrays. Unless `retain_graph`, saved values are let go.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no gradient to hand on")
+
+    def name(self) -> str:
+        """Return the name as PyTorch forms it: `MulBackward`."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self) -> "tuple[tuple[Node, int], ...]":
+        """The parents, as PyTorch lists them."""
+        return tuple((parent, 0) for parent in self.parents)
+
+    def ensure_hooks(self) -> Hooks:
+        """Return the node's hooks, an empty set at first."""
+        if self.hooks is None:
+            self.hooks = Hooks()
+        return self.hooks
+
+    def register_hook(self, hook: Any) -> Any:
+        """Call `hook(grad)` with the gradient of this node's output; what it returns replaces the gradient."""
+        return self.ensure_hooks().add(hook)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+class Leaf(Node):
+    """The end of the line: gradients that arrive here are added to `tensor.grad`."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Any) -> None:
+        super().__init__((), tensor.array)
+        self.tensor = weakref.ref(tensor)  # the tensor holds its node, not the other way round
+
+    def name(self) -> str:
+        return "AccumulateGrad"
+
+
+class OutputOf(Node):
+    """Output number `index` of a node with several outputs: it hands its gradient on with that number."""
+
+    __slots__ = ("count", "index")
+
+    def __init__(self, node: Node, index: int, count: int, output: np.ndarray) -> None:
+        super().__init__((node,), output)
+        self.index = index
+        self.count = count
+
+    def pull(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:
+        grads: list[Any] = [None] * self.count
+        grads[self.index] = grad
+        return (grads,)
+
+    def name(self) -> str:
+        return self.parents[0].name()

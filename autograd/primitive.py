@@ -1,0 +1,280 @@
+"""A primitive: a forward on arrays beside its vector-Jacobian product.
+
+    @primitive
+    def mul(x, y):
+        return np.multiply(x, y)
+
+    mul.vjp(
+        x=lambda grad, y: grad * y,
+        y=lambda grad, x: grad * x,
+    )
+
+Called with arrays a primitive computes; called with Tensors it also records. A vjp is written with primitives and
+operators alone, so it runs on arrays in an ordinary backward and on Tensors under `create_graph=True`.
+
+The names of a vjp's parameters say what backward keeps, and nothing else is kept: an input's name for its value,
+`<input>_shape` or `<input>_dtype` for that alone, `output`, `residual` (whatever else the forward returned), or a
+keyword parameter of the forward. Summing a broadcast gradient down and casting it is the tape's work, not the vjp's.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy import asarray, ndarray  # by name: looked up on every call
+
+from autograd import dtypes
+from autograd.grad_mode import is_recording
+from autograd.recorded import DTYPE, INPUT, NOTHING, OUTPUT, PARAMETER, RESIDUAL, SHAPE, Plan, Recorded, Rule
+from autograd.tensor import Tensor
+
+Promotion = Literal["common", "float"]
+
+FIRST, SECOND, BOTH = 1, 2, 3  # which inputs require gradients
+NO_PARAMETERS: dict[str, Any] = {}
+
+
+class _Plans(dict[int, Plan]):
+    """The plans of a primitive, made when first needed, by `_mask` of its inputs."""
+
+    def __init__(self, owner: "Primitive") -> None:
+        self.owner = owner
+
+    def __missing__(self, wanted: int) -> Plan:
+        plan = self[wanted] = Plan(self.owner, wanted)
+        return plan
+
+
+class Primitive:
+    """What is known of a primitive: its forward, its rules, and how its inputs are brought to one type."""
+
+    def __init__(self, forward: Callable[..., Any], promotion: Promotion | None, residual: bool) -> None:
+        self.forward = forward
+        self.promotion = promotion
+        self.residual = residual
+        self.name = forward.__name__.rstrip("_")
+        signature = inspect.signature(forward).parameters.values()
+        self.inputs = [p.name for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
+        # The others, such as a bias, may be left out: they are None.
+        self.required = sum(p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty for p in signature)
+        self.variadic = next((p.name for p in signature if p.kind is p.VAR_POSITIONAL), "")
+        self.parameters = {p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY}
+        self.rules: dict[str, Rule] = {}
+        self.joint: Rule | None = None
+        self.plans = _Plans(self)
+
+    def vjp(self, **rules: Callable[..., Any]) -> None:
+        """Declare one rule per differentiable input: `input=lambda grad, <what it needs>: gradient`."""
+        for name, function in rules.items():
+            if name not in self.inputs:
+                raise TypeError(f"{self.name}: vjp names {name!r}, but the inputs are {self.inputs}")
+            self.rules[name] = self._rule(function, skip=1)
+
+    def joint_vjp(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare one function `(grad, wanted, ...)` that returns the gradients of all inputs, None where not wanted."""
+        self.joint = self._rule(function, skip=2)
+        return function
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether any rule was declared."""
+        return bool(self.rules) or self.joint is not None
+
+    def _rule(self, function: Callable[..., Any], skip: int) -> Rule:
+        names = tuple(inspect.signature(function).parameters)[skip:]
+        for name in names:
+            self.entry(name)
+        return Rule(function, names)
+
+    def entry(self, name: str) -> tuple[int, Any]:
+        """Say what a vjp's parameter stands for."""
+        if name in self.inputs or name == self.variadic:
+            return INPUT, self._position(name)
+        base, _, suffix = name.rpartition("_")
+        if base and (base in self.inputs or base == self.variadic) and suffix in ("shape", "dtype"):
+            return SHAPE if suffix == "shape" else DTYPE, self._position(base)
+        if name == "output":
+            return OUTPUT, None
+        if name == "residual" and self.residual:
+            return RESIDUAL, None
+        if name in self.parameters:
+            return PARAMETER, name
+        raise TypeError(f"{self.name}: a vjp asks for {name!r}, which is neither an input nor a parameter")
+
+    def _position(self, name: str) -> int | slice:
+        return slice(len(self.inputs), None) if name == self.variadic else self.inputs.index(name)
+
+    def input_names(self, count: int) -> list[str]:
+        """Return the name of each of `count` inputs."""
+        return self.inputs + [self.variadic] * (count - len(self.inputs))
+
+    def names_of(self, position: Any) -> str:
+        """Return the name of the input, or inputs, at `position`."""
+        return self.variadic if isinstance(position, slice) else self.inputs[position]
+
+
+def _mask(inputs: Sequence[Any], counted: bool) -> int:
+    """Return a number whose bit i says that input i requires gradients; `counted` adds a last bit that ends the list."""
+    mask = 1 << len(inputs) if counted else 0
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor) and x._node is not None:
+            mask |= 1 << i
+    return mask
+
+
+def _place(
+    primitive: Primitive, inputs: Sequence[Any], parameters: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Move inputs given by keyword to their places."""
+    rest = dict(parameters)
+    placed = list(inputs)
+    for name in primitive.inputs[len(inputs) :]:
+        placed.append(rest.pop(name, None))
+    if not rest.keys().isdisjoint(primitive.inputs):
+        raise TypeError(f"{primitive.name}: got multiple values for {sorted(rest.keys() & set(primitive.inputs))}")
+    return tuple(placed), rest
+
+
+def _general(primitive: Primitive) -> Callable[..., Any]:
+    """Return the function a primitive is called as: any number of inputs, keyword parameters."""
+    forward, promotion, has_residual = primitive.forward, primitive.promotion, primitive.residual
+    names, required = primitive.inputs, primitive.required
+
+    def call(*inputs: Any, **parameters: Any) -> Any:
+        tensors = tracked = False
+        if parameters and not parameters.keys().isdisjoint(names):
+            inputs, parameters = _place(primitive, inputs, parameters)
+        if required <= len(inputs) < len(names):
+            inputs += (None,) * (len(names) - len(inputs))
+        for x in inputs:
+            if isinstance(x, Tensor):
+                tensors = True
+                if x._view is not None:
+                    x._view.refresh(x)
+                if x._node is not None:
+                    tracked = True
+        if not tensors:
+            output = forward(*inputs, **parameters)
+            return output[0] if has_residual else output
+        if promotion is not None:
+            inputs = _promote(inputs, promotion)
+        output = forward(*[x.array if isinstance(x, Tensor) else x for x in inputs], **parameters)
+        residual = None
+        if has_residual:
+            output, residual = output
+        if type(output) is not ndarray:
+            output = asarray(output)
+        result = Tensor(output)
+        if tracked and output.dtype.kind == "f" and is_recording() and primitive.differentiable:
+            plan = primitive.plans[_mask(inputs, counted=primitive.variadic != "")]
+            if plan.indices:
+                saved = plan.save(inputs, parameters, output, residual) if plan.entries else NOTHING
+                result._node = Recorded(plan, [inputs[i]._node for i in plan.indices], output, saved)
+        return result
+
+    return call
+
+
+def _unary(primitive: Primitive) -> Callable[..., Any]:
+    """Return `_general` written out for one floating input and no parameters."""
+    forward, plans, general = primitive.forward, primitive.plans, _general(primitive)
+
+    def call(input: Any) -> Any:
+        if not isinstance(input, Tensor) or input._view is not None or input.array.dtype.kind != "f":
+            return general(input)
+        output = forward(input.array)
+        if type(output) is not ndarray:
+            output = asarray(output)
+        result = Tensor(output)
+        node = input._node
+        if node is not None and is_recording() and primitive.rules:
+            plan = plans[FIRST]
+            saved = plan.save((input,), NO_PARAMETERS, output, None) if plan.entries else NOTHING
+            result._node = Recorded(plan, (node,), output, saved)
+        return result
+
+    return call
+
+
+def _binary(primitive: Primitive) -> Callable[..., Any]:
+    """Return `_general` written out for two tensors of one type, or one and a number, and no parameters."""
+    forward, plans, general = primitive.forward, primitive.plans, _general(primitive)
+    makes_float, promotes = primitive.promotion == "float", primitive.promotion is not None
+
+    def call(input: Any, other: Any) -> Any:
+        if not isinstance(input, Tensor) or input._view is not None:
+            return general(input, other)
+        x, x_node, y_node = input.array, input._node, None
+        if isinstance(other, Tensor) and other._view is None:
+            y, y_node = other.array, other._node
+            if x.dtype is not y.dtype or (makes_float and x.dtype.kind != "f"):
+                return general(input, other)
+        elif promotes and type(other) is float and x.dtype.kind == "f":
+            other = y = asarray(other, x.dtype)
+        else:
+            return general(input, other)
+        output = forward(x, y)
+        if type(output) is not ndarray:
+            output = asarray(output)
+        result = Tensor(output)
+        if (x_node is not None or y_node is not None) and is_recording() and primitive.rules:
+            if y_node is None:
+                plan, parents = plans[FIRST], (x_node,)
+            elif x_node is None:
+                plan, parents = plans[SECOND], (y_node,)
+            else:
+                plan, parents = plans[BOTH], (x_node, y_node)
+            if plan.incomplete:
+                parents = [(x_node, y_node)[i] for i in plan.indices]
+            saved = plan.save((input, other), NO_PARAMETERS, output, None) if plan.entries else NOTHING
+            result._node = Recorded(plan, parents, output, saved)
+        return result
+
+    return call
+
+
+def primitive(
+    forward: Callable[..., Any] | None = None, *, promotion: Promotion | None = None, residual: bool = False
+) -> Any:
+    """Make a primitive of a forward on arrays: a function that also has `vjp` and `joint_vjp`.
+
+    Args:
+        promotion: "common" brings inputs to PyTorch's common type, "float" also makes integers floating.
+        residual: the forward returns (output, residual); the residual goes to the vjp alone.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        definition = Primitive(function, promotion, residual)
+        simple = not (definition.parameters or definition.variadic or residual)
+        make = {1: _unary, 2: _binary}.get(len(definition.inputs), _general) if simple else _general
+        call: Any = functools.wraps(function)(make(definition))
+        call.primitive, call.vjp, call.joint_vjp = definition, definition.vjp, definition.joint_vjp
+        return call
+
+    return decorate if forward is None else decorate(forward)
+
+
+def _promote(inputs: Sequence[Any], promotion: Promotion) -> Sequence[Any]:
+    """Give all inputs the type the result is computed in."""
+    arrays = [x.array if isinstance(x, Tensor) else x for x in inputs if x is not None]
+    target = dtypes.result_dtype(arrays)
+    if promotion == "float" and target.kind != "f":
+        target = dtypes.default_float()
+    return [x if x is None else _to_dtype(x, target) for x in inputs]
+
+
+def _to_dtype(x: Any, target: np.dtype) -> Any:
+    if isinstance(x, Tensor):
+        return x if x.array.dtype == target else cast(x, dtype=target)
+    return np.asarray(x, dtype=target)
+
+
+@primitive
+def cast(x: np.ndarray, *, dtype: np.dtype) -> np.ndarray:
+    """Convert to another element type."""
+    return x.astype(dtype)
+
+
+cast.vjp(x=lambda grad, x_dtype: cast(grad, dtype=x_dtype))

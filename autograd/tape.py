@@ -1,0 +1,291 @@
+"""Reverse traversal: gradients walk the tape from the latest node to the earliest.
+
+A gradient that arrives at a node schedules it. Every consumer of a node has a larger sequence number, so when a node is
+the latest one scheduled, its gradient is complete. The walk is a loop: a chain of any length needs no recursion.
+"""
+
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from autograd.grad_mode import set_grad_enabled
+from autograd.node import Leaf, Node
+from autograd.tensor import Tensor
+
+_accumulating = threading.Lock()  # separate graphs may share leaves and run backward in several threads
+
+
+def _walk(
+    roots: Sequence[tuple[Node, Any]],
+    recording: bool,
+    retain_graph: bool,
+    needed: set[Node] | None = None,
+    targets: frozenset[Node] = frozenset(),
+) -> dict[Node, Any]:
+    """Walk the tape backwards from `roots`; return the gradients that arrived at `targets`.
+
+    Leaves store their gradient, unless only the `needed` nodes are to be visited.
+    """
+    pending: dict[Node, Any] = {}
+    queue: list[tuple[int, Node]] = []
+    owned: set[Node] = set()  # nodes whose pending gradient was summed here, and may be added to in place
+    captured: dict[Node, Any] = {}
+    for node, grad in roots:
+        _deliver(pending, queue, owned, node, grad, recording)
+    node: Node | None = None  # the next one, where it is known without the queue
+    while queue or node is not None:
+        if node is None:
+            node = heappop(queue)[1]
+            if type(node) is Leaf and needed is None:
+                grads = grad = each = None  # so that nothing here holds the gradient the leaf may keep
+                _store(node, pending, recording)
+                node = None
+                continue
+            grad = pending.pop(node)
+        if node.hooks is not None:
+            grad = _call_hooks(node, grad, recording)
+        if node in targets:
+            captured[node] = grad
+            if needed is None or needed.isdisjoint(node.parents):
+                node = None
+                continue
+        grads = node.pull(grad, recording, retain_graph)
+        parents, node = node.parents, None
+        for parent, each in zip(parents, grads, strict=True):
+            if each is None or (needed is not None and parent not in needed):
+                continue
+            if (
+                parent in pending
+                or type(each) is not ndarray
+                or each.shape != parent.shape
+                or each.dtype is not parent.dtype
+            ):
+                _deliver(pending, queue, owned, parent, each, recording)
+            elif not queue and len(parents) == 1 and type(parent) is not Leaf:
+                node, grad = parent, each  # a chain: nothing else is waiting
+            else:  # the common case of `_deliver`, written out
+                pending[parent] = each
+                heappush(queue, (-parent.sequence, parent))
+    return captured
+
+
+def _deliver(
+    pending: dict[Node, Any], queue: list[tuple[int, Node]], owned: set[Node], node: Node, grad: Any, recording: bool
+) -> None:
+    """Add `grad` to what has arrived at `node`."""
+    if type(grad) is not list:
+        grad = _conform(node, grad, recording)
+    earlier = pending.get(node)
+    if earlier is None:
+        pending[node] = grad
+        heappush(queue, (-node.sequence, node))
+    elif type(grad) is list:  # outputs of one node, each arriving once with its own number
+        pending[node] = [b if a is None else a for a, b in zip(earlier, grad, strict=True)]
+    elif recording:
+        pending[node] = earlier + grad
+    elif node in owned:
+        np.add(earlier, grad, out=earlier)
+    else:
+        pending[node] = np.asarray(np.add(earlier, grad))
+        owned.add(node)
+
+
+def _conform(node: Node, grad: Any, recording: bool) -> Any:
+    """Sum a broadcast gradient down to the node's shape, and give it the node's type."""
+    if recording:
+        grad = grad if isinstance(grad, Tensor) else Tensor(np.asarray(grad))
+    else:
+        grad = np.asarray(grad.array if isinstance(grad, Tensor) else grad)
+    if grad.shape != node.shape:
+        grad = sum_to_shape(grad, node.shape)
+    array = grad.array if recording else grad
+    if array.dtype != node.dtype:
+        grad = grad.to(node.dtype) if recording else grad.astype(node.dtype)
+    return grad
+
+
+def _call_hooks(node: Node, grad: Any, recording: bool) -> Any:
+    assert node.hooks is not None
+    if recording:
+        return node.hooks(grad)
+    return node.hooks(Tensor(grad)).array
+
+
+def _references(arrays: dict[Any, np.ndarray], key: Any) -> int:
+    array = arrays.pop(key)
+    return sys.getrefcount(array)
+
+
+_SOLE = _references({0: np.empty(0)}, 0)  # measured: interpreters differ by the stack's own reference
+
+
+def _take(arrays: dict[Any, np.ndarray], key: Any) -> np.ndarray:
+    """Remove and return an array nobody else holds: the array itself where that is so, else a copy."""
+    array = arrays.pop(key)
+    return array if array.base is None and sys.getrefcount(array) <= _SOLE else array.copy()
+
+
+def _store(leaf: Leaf, pending: dict[Node, Any], recording: bool) -> None:
+    """Add a leaf's complete gradient to `tensor.grad`."""
+    grad = pending.pop(leaf) if recording else _take(pending, leaf)
+    if leaf.hooks is not None:
+        grad = _call_hooks(leaf, grad, recording)
+    tensor = leaf.tensor()
+    if tensor is None:
+        return
+    accumulate(tensor, grad)
+    if leaf.hooks is not None:
+        leaf.hooks.after_accumulate(tensor)
+
+
+def accumulate(tensor: Tensor, grad: Any) -> None:
+    """Add an array (or, under create_graph, a Tensor) to `tensor.grad`."""
+    with _accumulating:
+        earlier = tensor._grad
+        if isinstance(grad, Tensor):
+            tensor._grad = grad if earlier is None else earlier + grad  # type: ignore[operator]  # bound by ops
+        elif earlier is None:
+            tensor._grad = Tensor(grad)
+        else:
+            np.add(earlier.array, grad, out=earlier.array)
+
+
+def sum_to_shape(grad: Any, shape: tuple[int, ...]) -> Any:
+    """Sum out the axes along which a value of `shape` was broadcast: the adjoint of broadcasting."""
+    extra = grad.ndim - len(shape)
+    sizes = tuple(grad.shape)
+    axes = [*range(extra), *(extra + i for i, n in enumerate(shape) if n == 1 and sizes[extra + i] != 1)]
+    if extra < 0 or any(n not in (1, sizes[extra + i]) for i, n in enumerate(shape)):
+        raise RuntimeError(f"backward: a gradient of shape {sizes} arrived where {tuple(shape)} was expected")
+    if isinstance(grad, Tensor):
+        return grad.sum(tuple(axes)).reshape(shape)  # type: ignore[attr-defined]  # bound by ops.methods
+    return np.add.reduce(grad, axis=tuple(axes)).reshape(shape)
+
+
+def _leading_to(roots: Iterable[Node], targets: frozenset[Node]) -> set[Node]:
+    """Return the targets and every node below `roots` from which a target is reached."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    needed = set(targets)
+    for node in sorted(seen, key=lambda node: node.sequence):
+        if not needed.isdisjoint(node.parents):
+            needed.add(node)
+    return needed
+
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """Return a sequence of tensors as a tuple; one tensor, or None, becomes a tuple of one."""
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def _roots(tensors: Any, grad_tensors: Any, recording: bool) -> list[tuple[Node, Any]]:
+    outputs = as_tuple(tensors)
+    grads = (None,) * len(outputs) if grad_tensors is None else as_tuple(grad_tensors)
+    if len(grads) != len(outputs):
+        raise RuntimeError(f"backward: got {len(outputs)} tensors and {len(grads)} gradients")
+    roots = []
+    for index, (output, grad) in enumerate(zip(outputs, grads, strict=True)):
+        if not isinstance(output, Tensor):
+            raise TypeError(f"backward: element {index} is a {type(output).__name__}, expected a Tensor")
+        if not output.requires_grad:
+            raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
+        seed = _seed(index, output, grad)
+        roots.append((output._node, seed if recording else seed.array))
+    return roots
+
+
+def _seed(index: int, output: Tensor, grad: Any) -> Tensor:
+    """Return the gradient a backward starts with: the caller's, or 1 for an output of one element."""
+    if grad is None:
+        if output.array.size != 1:
+            raise RuntimeError(
+                f"grad can be implicitly created only for scalar outputs, got one of shape {tuple(output.shape)}"
+            )
+        return Tensor(np.ones(output.array.shape, output.array.dtype))
+    if not isinstance(grad, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
+    if grad.array.shape != output.array.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{index}] has a shape of {tuple(grad.shape)} and "
+            f"output[{index}] has a shape of {tuple(output.shape)}."
+        )
+    return grad
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add d(Σ tensors · grad_tensors)/d(leaf) to the `grad` of every leaf, or of `inputs` alone.
+
+    Args:
+        grad_tensors: a gradient per tensor, of its shape; may be None for tensors of one element.
+        retain_graph: keep saved values for another backward; default: as `create_graph`.
+        create_graph: record this pass too, for higher derivatives.
+    """
+    if inputs is not None:
+        leaves = as_tuple(inputs)
+        if not leaves:
+            raise RuntimeError("backward: 'inputs' argument cannot be empty")
+        grads = grad(tensors, leaves, grad_tensors, retain_graph, create_graph, allow_unused=True)
+        for leaf, each in zip(leaves, grads, strict=True):
+            if each is not None:
+                accumulate(leaf, each if create_graph else each.array.copy())
+        return
+    retain = create_graph if retain_graph is None else retain_graph
+    with set_grad_enabled(create_graph):
+        _walk(_roots(tensors, grad_tensors, create_graph), create_graph, retain)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """Return d(Σ outputs · grad_outputs)/d(input) for each input, leaving every `.grad` as it is.
+
+    An input the outputs do not depend on raises RuntimeError, gives None (`allow_unused`) or zeros (`materialize_grads`).
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads=True needs allow_unused to be None or True")
+    wanted = as_tuple(inputs)
+    for index, tensor in enumerate(wanted):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"grad: input {index} is a {type(tensor).__name__}, expected a Tensor")
+        if not tensor.requires_grad:
+            raise RuntimeError(f"One of the differentiated Tensors does not require grad (input {index})")
+    targets = frozenset(tensor._node for tensor in wanted)
+    retain = create_graph if retain_graph is None else retain_graph
+    with set_grad_enabled(create_graph):
+        roots = _roots(outputs, grad_outputs, create_graph)
+        needed = _leading_to([node for node, _ in roots], targets)
+        captured = _walk([root for root in roots if root[0] in needed], create_graph, retain, needed, targets)
+    results: list[Any] = []
+    for index, tensor in enumerate(wanted):
+        found = captured.get(tensor._node)
+        if found is None and materialize_grads:
+            found = np.zeros_like(tensor.array)
+        if found is None and not allow_unused:
+            raise RuntimeError(
+                f"One of the differentiated Tensors appears to not have been used in the graph (input {index}). "
+                "Set allow_unused=True if this is the desired behavior."
+            )
+        results.append(found if found is None or isinstance(found, Tensor) else Tensor(found))
+    return tuple(results)

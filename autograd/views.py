@@ -1,0 +1,324 @@
+"""Views, in-place ops, and the versions that keep both honest.
+
+Tensors that share memory share a `Writes`: who wrote last, and where on the tape. A saved value is stale when its
+memory was written at a later position than the node that saved it.
+
+An in-place op is the out-of-place one, written over its target. The target then stands for the new value: it takes over
+the node of the result. When the target is a view, its base was changed instead: the base's new history is
+`overwrite(old base, value)` on the region the view covers, and every view of that base, finding its memory written since
+it was made, takes a fresh node `as_strided(base)` the next time it is used.
+"""
+
+import functools
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided as numpy_as_strided
+
+from autograd.grad_mode import is_recording
+from autograd.node import Leaf, next_sequence
+from autograd.primitive import FIRST, SECOND, cast, primitive
+from autograd.recorded import Recorded
+from autograd.tensor import Tensor
+
+
+CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}  # an in-place result may not be of a higher one than its target
+
+
+class Writes:
+    """The in-place writes to one piece of memory."""
+
+    __slots__ = ("_recent", "by", "count", "sequence")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.sequence = -1  # the tape's position at the last write
+        self.by = ""
+        self._recent: deque[int] = deque(maxlen=8)
+
+    def mark(self, by: str) -> None:
+        """Note a write by the op `by`."""
+        self.count += 1
+        self.sequence = next_sequence()
+        self.by = by
+        self._recent.append(self.sequence)
+
+    def version_at(self, sequence: int) -> int:
+        """Return the version the memory had at a position of the tape (of the last eight)."""
+        return self.count - sum(each > sequence for each in self._recent)
+
+
+class View:
+    """How a tensor shares another's memory. `base` is where its history comes from; None cuts it off."""
+
+    __slots__ = ("base", "seen", "under_no_grad")
+
+    def __init__(self, base: Tensor | None, seen: int, under_no_grad: bool = False) -> None:
+        self.base = base
+        self.seen = seen
+        self.under_no_grad = under_no_grad
+
+    def refresh(self, tensor: Tensor) -> None:
+        """Give `tensor` a new node if its memory was written since it got the one it has."""
+        if self.base is None or tensor._writes.sequence <= self.seen or type(tensor._node) is Leaf:
+            return
+        self.seen = tensor._writes.sequence
+        node = self.base._node
+        if node is None:
+            tensor._node = None
+            return
+        plan = as_strided.primitive.plans[FIRST]
+        region = Region.of(self.base.array, tensor.array)
+        saved = plan.save((self.base,), {"region": region}, tensor.array, None)
+        tensor._node = Recorded(plan, (node,), tensor.array, saved)
+
+
+def writes_of(tensor: Tensor) -> Writes:
+    """Return the record of writes to a tensor's memory, starting one at the first view or write."""
+    if tensor._writes is None:
+        tensor._writes = Writes()
+        if type(tensor._node) is Recorded:
+            tensor._node.output_writes = tensor._writes  # the node may have saved this tensor as its output
+    return tensor._writes
+
+
+def mark_written(tensor: Tensor, by: str) -> None:
+    """Note that the op `by` wrote to the tensor's memory."""
+    writes_of(tensor).mark(by)
+
+
+# -- where a view lies in its base ------------------------------------------------------------------------------------
+
+
+class Region(NamedTuple):
+    """A part of an array's memory; strides and offset in elements from the array's first one."""
+
+    base_shape: tuple[int, ...]
+    base_strides: tuple[int, ...]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+
+    @classmethod
+    def of(cls, base: np.ndarray, part: np.ndarray) -> "Region":
+        """Return where `part`, a view, lies in `base`."""
+        offset = part.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+        strides = [tuple(s // base.itemsize for s in array.strides) for array in (base, part)]
+        return cls(base.shape, strides[0], part.shape, strides[1], offset // base.itemsize)
+
+    def lay_out(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+        """Return zeros in memory laid out as the base, and the region as a view of them."""
+        reach = [s * (n - 1) for s, n in zip(self.base_strides, self.base_shape, strict=True) if n > 1]
+        low = sum(r for r in reach if r < 0)
+        memory = np.zeros(sum(abs(r) for r in reach) + 1, dtype)
+        views = (
+            numpy_as_strided(memory[start:], shape, [s * dtype.itemsize for s in strides])
+            for start, shape, strides in (
+                (-low, self.base_shape, self.base_strides),
+                (self.offset - low, self.shape, self.strides),
+            )
+        )
+        base, part = views
+        return base, part
+
+
+def overlaps(array: np.ndarray) -> bool:
+    """Return whether two elements of an array may be one in memory."""
+    reach = 0
+    for stride, n in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride <= reach:
+            return True
+        reach += stride * (n - 1)
+    return False
+
+
+@primitive
+def as_strided(x: np.ndarray, *, region: Region) -> np.ndarray:
+    """The part of x that `region` covers."""
+    base, part = region.lay_out(x.dtype)
+    base[...] = x
+    return part.copy()
+
+
+@primitive
+def scatter_strided(x: np.ndarray, *, region: Region) -> np.ndarray:
+    """Zeros like the base with x added into `region`: the adjoint of `as_strided`."""
+    base, part = region.lay_out(x.dtype)
+    if overlaps(part):
+        positions, index = region.lay_out(np.dtype(np.intp))
+        positions[...] = np.arange(positions.size).reshape(positions.shape)
+        flat = np.zeros(base.size, x.dtype)
+        np.add.at(flat, index.ravel(), x.ravel())
+        return flat.reshape(base.shape)
+    part[...] = x
+    return base
+
+
+@primitive
+def erase_strided(x: np.ndarray, *, region: Region) -> np.ndarray:
+    """x with zeros in `region`."""
+    base, part = region.lay_out(x.dtype)
+    base[...] = x
+    part[...] = 0
+    return base
+
+
+@primitive
+def overwrite(base: np.ndarray, value: np.ndarray, *, region: Region) -> np.ndarray:
+    """The base with `value` in `region`."""
+    result, part = region.lay_out(base.dtype)
+    result[...] = base
+    part[...] = value
+    return result
+
+
+as_strided.vjp(x=lambda grad, region: scatter_strided(grad, region=region))
+scatter_strided.vjp(x=lambda grad, region: as_strided(grad, region=region))
+erase_strided.vjp(x=lambda grad, region: erase_strided(grad, region=region))
+overwrite.vjp(
+    base=lambda grad, region: erase_strided(grad, region=region),
+    value=lambda grad, region: as_strided(grad, region=region),
+)
+
+
+# -- making views -----------------------------------------------------------------------------------------------------
+
+
+def view_primitive(forward: Callable[..., Any]) -> Any:
+    """Make a primitive whose output shares its input's memory (where the forward did not have to copy)."""
+    compute = primitive(forward)
+
+    @functools.wraps(forward)
+    def call(input: Any, **parameters: Any) -> Any:
+        output = compute(input, **parameters)
+        if isinstance(output, Tensor) and np.may_share_memory(output.array, input.array):
+            _share(output, input)
+        return output
+
+    call.primitive, call.vjp = compute.primitive, compute.vjp  # type: ignore[attr-defined]  # functions take attributes
+    return call
+
+
+def _share(output: Tensor, input: Tensor) -> None:
+    writes = output._writes = writes_of(input)
+    base = input if input._view is None or input._view.base is None else input._view.base
+    if is_recording():
+        output._view = View(base, writes.sequence)
+    else:
+        output._view = View(None, writes.sequence, under_no_grad=True)
+
+
+def detach(input: Tensor) -> Tensor:
+    """Return a tensor on the same memory, cut off from the history; writes to either are seen by both."""
+    output = Tensor(input.array)
+    output._writes = writes_of(input)
+    output._view = View(None, output._writes.sequence)
+    return output
+
+
+def detach_(input: Tensor) -> Tensor:
+    """Cut the tensor off from its history."""
+    if input._view is not None and input._view.base is not None:
+        raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+    input._node = None
+    return input
+
+
+# -- writing in place -------------------------------------------------------------------------------------------------
+
+
+def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return the in-place form of an op whose first argument is the target."""
+
+    @functools.wraps(function)
+    def method(input: Any, *args: Any, **parameters: Any) -> Any:
+        start = next_sequence()
+        value = function(input, *args, **parameters)
+        if value._node is not None and isinstance(input, Tensor):
+            _snapshot(input, value._node, start)
+        assign(input, value, name)
+        return input
+
+    method.__name__ = name
+    return method
+
+
+def _snapshot(target: Tensor, node: Any, start: int) -> None:
+    """Give the nodes recorded from `start` on that saved `target` a copy: it is about to be overwritten."""
+    copy = None
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if node.sequence < start:
+            continue
+        stack.extend(node.parents)
+        for i, source in enumerate(getattr(node, "sources", ())):
+            if source is target:
+                if copy is None:
+                    copy = Tensor(target.array.copy())
+                    copy._node = target._node
+                node.saved[i], node.sources[i] = copy.array, copy
+
+
+def assign(target: Tensor, value: Tensor, by: str) -> None:
+    """Write `value`, computed by the op `by`, over `target`, and let the target take over its history."""
+    if not isinstance(target, Tensor):
+        raise TypeError(f"{by}: expected a Tensor, got {type(target).__name__}")
+    if value.array.shape != target.array.shape:
+        raise RuntimeError(
+            f"{by}: output with shape {list(target.shape)} doesn't match the broadcast shape {list(value.shape)}"
+        )
+    if CATEGORY[value.array.dtype.kind] > CATEGORY[target.array.dtype.kind]:
+        raise RuntimeError(f"{by}: result type {value.dtype} can't be cast to the desired output type {target.dtype}")
+    tracked = is_recording() and (value.requires_grad or target.requires_grad)
+    if tracked:
+        _check_history(target, by)
+        if value.array.dtype != target.array.dtype:
+            value = cast(value, dtype=target.array.dtype)
+    write(target, value.array, by)
+    if tracked:
+        _take_over_history(target, value)
+
+
+def write(target: Tensor, values: Any, by: str) -> None:
+    """Write an array into the target's memory and count the write; no history is kept."""
+    array = target.array
+    if not array.flags.writeable:
+        raise RuntimeError(f"{by}: the tensor's memory is read-only")
+    if 0 in array.strides and overlaps(array):
+        raise RuntimeError(
+            f"{by}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "location. Please clone() the tensor before performing the operation."
+        )
+    np.copyto(array, values, casting="unsafe")
+    mark_written(target, by)
+
+
+def _check_history(target: Tensor, by: str) -> None:
+    view = target._view
+    if type(target._node) is Leaf:
+        raise RuntimeError(f"{by}: a leaf Variable that requires grad is being used in an in-place operation.")
+    if view is None:
+        return
+    if view.base is not None and type(view.base._node) is Leaf:
+        raise RuntimeError(f"{by}: a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    if view.under_no_grad:
+        raise RuntimeError(
+            f"{by}: A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+            "Make the view and the change both inside, or both outside, no_grad."
+        )
+
+
+def _take_over_history(target: Tensor, value: Tensor) -> None:
+    view = target._view
+    if view is None or view.base is None:
+        target._node = value._node
+        return
+    base = view.base
+    plan = overwrite.primitive.plans[FIRST * (base._node is not None) + SECOND * (value._node is not None)]
+    region = Region.of(base.array, target.array)
+    saved = plan.save((base, value), {"region": region}, base.array, None)
+    parents = [node for node in (base._node, value._node) if node is not None]
+    base._node = Recorded(plan, parents, base.array, saved)
