@@ -26,14 +26,16 @@ import numpy as np
 from numpy import asarray, ndarray  # by name: looked up on every call
 
 from autograd import dtypes
+from autograd.elementwise import explained, quiet
 from autograd.grad_mode import is_recording
-from autograd.recorded import DTYPE, INPUT, NOTHING, OUTPUT, PARAMETER, RESIDUAL, SHAPE, Plan, Recorded, Rule
+from autograd.recorded import DTYPE, INPUT, OUTPUT, PARAMETER, RESIDUAL, SHAPE, Plan, Recorded, Rule
 from autograd.tensor import Tensor
 
 Promotion = Literal["common", "float"]
 
 FIRST, SECOND, BOTH = 1, 2, 3  # which inputs require gradients
 NO_PARAMETERS: dict[str, Any] = {}
+NO_SOURCE = (None,)
 
 
 class _Plans(dict[int, Plan]):
@@ -54,6 +56,7 @@ class Primitive:
         self.forward = forward
         self.promotion = promotion
         self.residual = residual
+        self.elementwise = getattr(forward, "elementwise", False)
         self.name = forward.__name__.rstrip("_")
         signature = inspect.signature(forward).parameters.values()
         self.inputs = [p.name for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -140,7 +143,7 @@ def _place(
 def _general(primitive: Primitive) -> Callable[..., Any]:
     """Return the function a primitive is called as: any number of inputs, keyword parameters."""
     forward, promotion, has_residual = primitive.forward, primitive.promotion, primitive.residual
-    names, required = primitive.inputs, primitive.required
+    names, required, elementwise = primitive.inputs, primitive.required, primitive.elementwise
 
     def call(*inputs: Any, **parameters: Any) -> Any:
         tensors = tracked = False
@@ -160,7 +163,13 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
             return output[0] if has_residual else output
         if promotion is not None:
             inputs = _promote(inputs, promotion)
-        output = forward(*[x.array if isinstance(x, Tensor) else x for x in inputs], **parameters)
+        arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+        try:
+            output = quiet.run(forward, *arrays, **parameters) if elementwise else forward(*arrays, **parameters)
+        except (TypeError, ValueError) as error:
+            if not elementwise:
+                raise
+            raise explained(primitive.name, error, arrays) from None
         residual = None
         if has_residual:
             output, residual = output
@@ -170,8 +179,8 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
         if tracked and output.dtype.kind == "f" and is_recording() and primitive.differentiable:
             plan = primitive.plans[_mask(inputs, counted=primitive.variadic != "")]
             if plan.indices:
-                saved = plan.save(inputs, parameters, output, residual) if plan.entries else NOTHING
-                result._node = Recorded(plan, [inputs[i]._node for i in plan.indices], output, saved)
+                saved, sources = plan.save(inputs, parameters, output, residual)
+                result._node = Recorded(plan, [inputs[i]._node for i in plan.indices], output, saved, sources)
         return result
 
     return call
@@ -180,20 +189,23 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
 def _unary(primitive: Primitive) -> Callable[..., Any]:
     """Return `_general` written out for one floating input and no parameters."""
     forward, plans, general = primitive.forward, primitive.plans, _general(primitive)
+    elementwise = primitive.elementwise
 
     def call(input: Any) -> Any:
         if not isinstance(input, Tensor) or input._view is not None or input.array.dtype.kind != "f":
-            return general(input)
-        output = forward(input.array)
+            return forward(input) if type(input) is ndarray else general(input)
+        output = quiet.run(forward, input.array) if elementwise else forward(input.array)
         if type(output) is not ndarray:
             output = asarray(output)
-        result = Tensor(output)
         node = input._node
-        if node is not None and is_recording() and primitive.rules:
-            plan = plans[FIRST]
-            saved = plan.save((input,), NO_PARAMETERS, output, None) if plan.entries else NOTHING
-            result._node = Recorded(plan, (node,), output, saved)
-        return result
+        if node is None or not is_recording() or not primitive.rules:
+            return Tensor(output)
+        plan = plans[FIRST]
+        if plan.only and plan.only[0] == OUTPUT:
+            saved, sources = (output,), NO_SOURCE
+        else:
+            saved, sources = plan.save((input,), NO_PARAMETERS, output, None)
+        return Tensor(output, False, Recorded(plan, (node,), output, saved, sources))
 
     return call
 
@@ -202,35 +214,48 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
     """Return `_general` written out for two tensors of one type, or one and a number, and no parameters."""
     forward, plans, general = primitive.forward, primitive.plans, _general(primitive)
     makes_float, promotes = primitive.promotion == "float", primitive.promotion is not None
+    elementwise = primitive.elementwise
 
     def call(input: Any, other: Any) -> Any:
         if not isinstance(input, Tensor) or input._view is not None:
-            return general(input, other)
+            arrays = type(input) is ndarray and type(other) is ndarray
+            return forward(input, other) if arrays else general(input, other)
         x, x_node, y_node = input.array, input._node, None
         if isinstance(other, Tensor) and other._view is None:
             y, y_node = other.array, other._node
             if x.dtype is not y.dtype or (makes_float and x.dtype.kind != "f"):
                 return general(input, other)
         elif promotes and type(other) is float and x.dtype.kind == "f":
-            other = y = asarray(other, x.dtype)
+            other, y = None, asarray(other, x.dtype)
         else:
             return general(input, other)
-        output = forward(x, y)
+        try:
+            output = quiet.run(forward, x, y) if elementwise else forward(x, y)
+        except ValueError as error:
+            if not elementwise:
+                raise
+            raise explained(primitive.name, error, (x, y)) from None
         if type(output) is not ndarray:
             output = asarray(output)
-        result = Tensor(output)
-        if (x_node is not None or y_node is not None) and is_recording() and primitive.rules:
-            if y_node is None:
-                plan, parents = plans[FIRST], (x_node,)
-            elif x_node is None:
-                plan, parents = plans[SECOND], (y_node,)
-            else:
-                plan, parents = plans[BOTH], (x_node, y_node)
-            if plan.incomplete:
-                parents = [(x_node, y_node)[i] for i in plan.indices]
-            saved = plan.save((input, other), NO_PARAMETERS, output, None) if plan.entries else NOTHING
-            result._node = Recorded(plan, parents, output, saved)
-        return result
+        if (x_node is None and y_node is None) or not is_recording() or not primitive.rules:
+            return Tensor(output)
+        if y_node is None:
+            plan, parents = plans[FIRST], (x_node,)
+        elif x_node is None:
+            plan, parents = plans[SECOND], (y_node,)
+        else:
+            plan, parents = plans[BOTH], (x_node, y_node)
+        if plan.incomplete:
+            parents = [(x_node, y_node)[i] for i in plan.indices]
+        if plan.only is None:
+            saved, sources = plan.save((input, y if other is None else other), NO_PARAMETERS, output, None)
+        elif not plan.only:
+            saved = sources = ()
+        elif plan.only[0] == INPUT:
+            saved, sources = ((y,), (other,)) if plan.only[1] else ((x,), (input,))
+        else:
+            saved, sources = (output,), NO_SOURCE
+        return Tensor(output, False, Recorded(plan, parents, output, saved, sources))
 
     return call
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 INPUT, SHAPE, DTYPE, OUTPUT, RESIDUAL, PARAMETER = range(6)
 
-NOTHING: tuple[tuple[Any, ...], tuple[Any, ...]] = ((), ())  # what a call saves whose rules ask for nothing
-
 
 class Rule(NamedTuple):
     """A vjp function and the names of what it is given after the gradient."""
@@ -42,17 +40,15 @@ class Plan:
         self.entries = [primitive.entry(name) for name in names]
         self.rules = [(rule.function, [names.index(name) for name in rule.names]) for rule in distinct]
         self.single = None if self.joint or len(distinct) != 1 else distinct[0].function
-        self.only = self.entries[0] if len(self.entries) == 1 else (None, None)
+        # What most elementwise ops save, so that their calls need not go through `save`: nothing, or one thing.
+        self.only: tuple[Any, ...] | None = None
+        if len(self.entries) <= 1:
+            self.only = self.entries[0] if self.entries else ()
 
     def save(
         self, inputs: Sequence[Any], parameters: dict[str, Any], output: np.ndarray, residual: Any
     ) -> tuple[list[Any], list[Any]]:
         """Return what the rules ask for, in the order of `entries`, and which of it came from which Tensor."""
-        kind, key = self.only
-        if kind == OUTPUT:  # what most elementwise ops save: the output, or one input
-            return [output], [None]
-        if kind == INPUT and isinstance(inputs[key], Tensor):
-            return [inputs[key].array], [inputs[key]]
         saved: list[Any] = []
         sources: list[Any] = []
         for kind, key in self.entries:
@@ -90,7 +86,9 @@ class Recorded(Node):
 
     __slots__ = ("output_writes", "plan", "saved", "sources")
 
-    def __init__(self, plan: Plan, parents: Sequence[Node], output: np.ndarray, saved: tuple[Any, Any]) -> None:
+    def __init__(
+        self, plan: Plan, parents: Sequence[Node], output: np.ndarray, saved: Sequence[Any], sources: Sequence[Any]
+    ) -> None:
         # Written out: this runs once per recorded op, and calling Node.__init__ would cost as much again.
         self.parents = parents
         self.shape = output.shape
@@ -98,7 +96,8 @@ class Recorded(Node):
         self.hooks = None
         self.sequence = next_sequence()
         self.plan = plan
-        self.saved, self.sources = saved
+        self.saved: Any = saved
+        self.sources = sources  # the Tensors whose arrays were saved, None for what came from no Tensor
         self.output_writes: Any = None  # set by autograd.views once the output's memory is shared or written
 
     def pull(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:

@@ -49,25 +49,23 @@ def _walk(
             grad = pending.pop(node)
         if node.hooks is not None:
             grad = _call_hooks(node, grad, recording)
-        if node in targets:
+        if needed is not None and node in targets:
             captured[node] = grad
-            if needed is None or needed.isdisjoint(node.parents):
+            if needed.isdisjoint(node.parents):
                 node = None
                 continue
         grads = node.pull(grad, recording, retain_graph)
         parents, node = node.parents, None
-        for parent, each in zip(parents, grads, strict=True):
+        for i, parent in enumerate(parents):
+            each = grads[i]
             if each is None or (needed is not None and parent not in needed):
                 continue
-            if (
-                parent in pending
-                or type(each) is not ndarray
-                or each.shape != parent.shape
-                or each.dtype is not parent.dtype
-            ):
+            if type(each) is not ndarray or each.shape != parent.shape or each.dtype is not parent.dtype:
                 _deliver(pending, queue, owned, parent, each, recording)
             elif not queue and len(parents) == 1 and type(parent) is not Leaf:
                 node, grad = parent, each  # a chain: nothing else is waiting
+            elif parent in pending:
+                _deliver(pending, queue, owned, parent, each, recording)
             else:  # the common case of `_deliver`, written out
                 pending[parent] = each
                 heappush(queue, (-parent.sequence, parent))
@@ -246,7 +244,7 @@ def backward(
                 accumulate(leaf, each if create_graph else each.array.copy())
         return
     retain = create_graph if retain_graph is None else retain_graph
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
         _walk(_roots(tensors, grad_tensors, create_graph), create_graph, retain)
 
 
@@ -273,7 +271,7 @@ def grad(
             raise RuntimeError(f"One of the differentiated Tensors does not require grad (input {index})")
     targets = frozenset(tensor._node for tensor in wanted)
     retain = create_graph if retain_graph is None else retain_graph
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
         roots = _roots(outputs, grad_outputs, create_graph)
         needed = _leading_to([node for node, _ in roots], targets)
         captured = _walk([root for root in roots if root[0] in needed], create_graph, retain, needed, targets)
@@ -289,3 +287,14 @@ def grad(
             )
         results.append(found if found is None or isinstance(found, Tensor) else Tensor(found))
     return tuple(results)
+
+
+def tensor_backward(
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """`tensor.backward()`: add d(self · gradient)/d(leaf) to the `grad` of every leaf; see `autograd.backward`."""
+    backward(self, gradient, retain_graph, create_graph, inputs)

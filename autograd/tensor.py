@@ -38,11 +38,11 @@ class Tensor:
     # Ours wins over ndarray's reflected operators.
     __array_priority__ = 1000
 
-    def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
+    def __init__(self, data: Any = (), requires_grad: bool = False, node: Node | None = None) -> None:
         if type(data) is not ndarray:
             data = np.asarray(data, dtype=getattr(data, "dtype", dtypes.default_float()))
         self.array = data
-        self._node: Any = None  # where gradients go: a node of the tape
+        self._node: Any = node  # where gradients go: a node of the tape
         self._grad: Tensor | None = None
         self._view: Any = None  # autograd.views.View, when it shares memory with another tensor
         self._writes: Any = None  # autograd.views.Writes, from the first view or in-place write on

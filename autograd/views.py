@@ -71,8 +71,7 @@ class View:
             return
         plan = as_strided.primitive.plans[FIRST]
         region = Region.of(self.base.array, tensor.array)
-        saved = plan.save((self.base,), {"region": region}, tensor.array, None)
-        tensor._node = Recorded(plan, (node,), tensor.array, saved)
+        tensor._node = Recorded(plan, (node,), tensor.array, (region,), (None,))
 
 
 def writes_of(tensor: Tensor) -> Writes:
@@ -319,6 +318,5 @@ def _take_over_history(target: Tensor, value: Tensor) -> None:
     base = view.base
     plan = overwrite.primitive.plans[FIRST * (base._node is not None) + SECOND * (value._node is not None)]
     region = Region.of(base.array, target.array)
-    saved = plan.save((base, value), {"region": region}, base.array, None)
     parents = [node for node in (base._node, value._node) if node is not None]
-    base._node = Recorded(plan, parents, base.array, saved)
+    base._node = Recorded(plan, parents, base.array, (region,), (None,))

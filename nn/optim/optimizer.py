@@ -1,4 +1,4 @@
-"""Optimizer: what all optimisers share. A subclass updates the parameters of one group."""
+"""Optimizer: what all optimisers share. A subclass names its options, its states and the kernel that steps."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -10,6 +10,7 @@ from autograd.grad_mode import enable_grad, no_grad
 from autograd.hooks import HookTable, RemovableHandle
 from autograd.tensor import Tensor
 from autograd.views import mark_written
+from nn.optim.table import Table
 
 
 class Optimizer:
@@ -28,6 +29,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
+        self._tables: dict[int, list[Table]] = {}  # by group: what the kernels work on, made at the first step
         self._before_step = HookTable()
         self._after_step = HookTable()
         groups = list(params)
@@ -66,9 +68,24 @@ class Optimizer:
     def _check_options(self, group: dict[str, Any]) -> None:
         """Raise ValueError for an option out of range."""
 
-    def _update(self, group: dict[str, Any], params: list[Tensor]) -> None:
-        """Step the parameters of one group that have gradients."""
-        raise NotImplementedError(f"{type(self).__name__} must define _update")
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """Return the names of the states a parameter of the group has, in the kernel's order."""
+        raise NotImplementedError(f"{type(self).__name__} must define _state_names")
+
+    def _kernel(self, table: Table, group: dict[str, Any]) -> None:
+        """Step every parameter of the table that has a gradient."""
+        raise NotImplementedError(f"{type(self).__name__} must define _kernel")
+
+    def _tables_of(self, number: int, group: dict[str, Any]) -> list[Table]:
+        """Return the tables of a group, one for each element type among its parameters."""
+        names = self._state_names(group)
+        tables = self._tables.get(number, [])
+        count = sum(len(table.params) for table in tables)
+        if count != len(group["params"]) or any(table.states != names for table in tables):
+            kinds = dict.fromkeys(p.array.dtype for p in group["params"])
+            members = [[p for p in group["params"] if p.array.dtype == kind] for kind in kinds]
+            tables = self._tables[number] = [Table(params, names, self.state, group) for params in members]
+        return tables
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; return what `closure`, which computes the loss anew, returns."""
@@ -79,15 +96,20 @@ class Optimizer:
         for hook in list(self._before_step.values()):
             hook(self, (closure,), {})
         with no_grad():
-            for group in self.param_groups:
-                params = [p for p in group["params"] if p._grad is not None]
-                if params:
-                    self._update(group, params)
-                    for param in params:
-                        mark_written(param, f"{type(self).__name__}.step")
+            for number, group in enumerate(self.param_groups):
+                if any(p._grad is not None for p in group["params"]):
+                    for table in self._tables_of(number, group):
+                        self._step(table, group)
         for hook in list(self._after_step.values()):
             hook(self, (closure,), {})
         return loss
+
+    def _step(self, table: Table, group: dict[str, Any]) -> None:
+        stepped = table.take_gradients()
+        self._kernel(table, group)
+        table.write_back()
+        for param in stepped:
+            mark_written(param, f"{type(self).__name__}.step")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or fill them with zeros."""
@@ -115,7 +137,8 @@ class Optimizer:
             {**{k: v for k, v in group.items() if k != "params"}, "params": [number[id(p)] for p in group["params"]]}
             for group in self.param_groups
         ]
-        return {"state": {number[id(p)]: dict(s) for p, s in self.state.items()}, "param_groups": groups}
+        state = {number[id(p)]: dict(s) for p, s in self.state.items() if s["step"].array > 0}
+        return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over options and state saved by `state_dict`; state tensors are copied in their parameter's type."""
@@ -139,9 +162,13 @@ class Optimizer:
         for group, other in zip(self.param_groups, saved, strict=True):
             group.update({k: v for k, v in other.items() if k != "params"})
         self.state = defaultdict(dict, state)
+        self._tables = {}
 
     def _all_params(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_tables": {}}  # they hold addresses, which no copy shares
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

@@ -1,0 +1,55 @@
+"""How an elementwise forward calls NumPy: results as IEEE 754 has them, errors as PyTorch words them.
+
+1 / 0 is inf and log(-1) is NaN, without NumPy's warnings. `np.errstate` around every op would cost more than the op;
+each thread keeps one context in which NumPy is silent and runs its forwards there.
+"""
+
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+class _Quiet(threading.local):
+    """A context of this thread in which NumPy does not warn. Elementwise forwards call no others, so it never nests."""
+
+    def __init__(self) -> None:
+        context = contextvars.Context()
+        context.run(np.seterr, all="ignore")
+        self.run = context.run
+
+
+quiet = _Quiet()
+
+
+def elementwise(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a forward whose inputs broadcast with each other: primitives run it quietly and explain its errors."""
+    forward.elementwise = True  # type: ignore[attr-defined]  # functions take attributes
+    return forward
+
+
+def explained(name: str, error: Exception, arrays: Any) -> Exception:
+    """Return what PyTorch raises where NumPy raised `error`: shapes do not broadcast, or no loop for the type."""
+    given = [np.asarray(x) for x in arrays if x is not None]
+    if isinstance(error, ValueError) and "broadcast" in str(error):
+        return RuntimeError(f"{name}: {_mismatch([x.shape for x in given])}")
+    if isinstance(error, TypeError) and "ufunc" in str(error):
+        return NotImplementedError(f"{name}: not implemented for {', '.join({str(x.dtype): 0 for x in given})}")
+    return error
+
+
+def _mismatch(shapes: list[tuple[int, ...]]) -> str:
+    """Say where two of several shapes do not broadcast."""
+    for i, a in enumerate(shapes):
+        for b in shapes[i + 1 :]:
+            ndim = max(len(a), len(b))
+            sizes = zip((1,) * (ndim - len(a)) + a, (1,) * (ndim - len(b)) + b, strict=True)
+            for dim, (m, n) in enumerate(sizes):
+                if m != n and 1 not in (m, n):
+                    return (
+                        f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton "
+                        f"dimension {dim}: shapes {list(a)} and {list(b)}"
+                    )
+    return f"shapes {', '.join(str(list(shape)) for shape in shapes)} do not broadcast"

@@ -1,0 +1,75 @@
+"""Clipping of gradients, by their common norm or one by one."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from autograd import dtypes
+from autograd.tensor import Tensor
+from autograd.views import write
+
+
+def _listed(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+
+
+def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [p.grad for p in _listed(parameters) if p.grad is not None]
+
+
+def _norm(array: np.ndarray, norm_type: float) -> np.ndarray:
+    """Return (Σᵢ |xᵢ|^p)^(1/p), in float32 at least."""
+    x = array.ravel()
+    return np.asarray(np.linalg.norm(x.astype(np.float32) if x.itemsize < 4 else x, norm_type))
+
+
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Return the p-norm of all tensors together, as if they were one vector: the p-norm of their p-norms.
+
+    Args:
+        tensors: any tensors, usually gradients.
+        norm_type: p; infinity gives the largest magnitude.
+        error_if_nonfinite: raise RuntimeError where the norm is infinite or not a number.
+    """
+    p = float(norm_type)
+    arrays = [x.array for x in _listed(tensors)]
+    if not arrays:
+        return Tensor(np.zeros((), dtypes.default_float()))
+    total = _norm(np.stack([_norm(array, p) for array in arrays]), p).astype(arrays[0].dtype)
+    if error_if_nonfinite and not np.isfinite(total):
+        raise RuntimeError(
+            f"The total norm of order {p} for gradients from `parameters` is non-finite, so it cannot be "
+            "clipped. To disable this error and scale the gradients by the non-finite norm anyway, set "
+            "`error_if_nonfinite=False`"
+        )
+    return Tensor(total)
+
+
+def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
+    """Scale all gradients in place by min(1, max_norm / (total_norm + 1e-6))."""
+    scale = min(float(max_norm) / (float(total_norm) + 1e-6), 1.0)
+    if scale == 1.0:
+        return
+    for grad in _grads(parameters):
+        write(grad, grad.array * grad.array.dtype.type(scale), "clip_grads_with_norm_")
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scale all gradients in place so that their total norm is at most `max_norm`; return what it was."""
+    parameters = _listed(parameters)
+    total_norm = get_total_norm(_grads(parameters), norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(parameters, max_norm, total_norm)
+    return total_norm
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Limit every element of the gradients in place to [-clip_value, clip_value]."""
+    for grad in _grads(parameters):
+        write(grad, np.clip(grad.array, -float(clip_value), float(clip_value)), "clip_grad_value_")

@@ -1,0 +1,327 @@
+"""Arithmetic of elements: what the operators + - * / // % ** call, and its relatives.
+
+`plus`, `minus`, `mul`, `true_divide`, `power` are the primitives the operators bind; `add`, `sub`, `div` and `pow` are
+the public functions with PyTorch's further arguments.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from autograd import dtypes
+from autograd.primitive import cast, primitive
+from autograd.tensor import Tensor
+from ops.comparison import eq, ge, gt, logical_and, logical_not, where
+from ops.elementary import log, zeros_of
+from autograd.elementwise import elementwise
+
+# -- the four operations ----------------------------------------------------------------------------------------------
+
+
+@primitive(promotion="common")
+@elementwise
+def plus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """zᵢ = xᵢ + yᵢ."""
+    return np.add(x, y)
+
+
+plus.vjp(x=lambda grad: grad, y=lambda grad: grad)
+
+
+@primitive(promotion="common")
+@elementwise
+def minus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """zᵢ = xᵢ − yᵢ."""
+    if x.dtype.kind == "b":
+        raise RuntimeError("sub: two bool tensors cannot be subtracted, use the `^` or `logical_xor()` operator instead")
+    return np.subtract(x, y)
+
+
+minus.vjp(x=lambda grad: grad, y=lambda grad: -grad)
+
+
+@primitive(promotion="common")
+@elementwise
+def mul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """zᵢ = xᵢ yᵢ."""
+    return np.multiply(x, y)
+
+
+mul.vjp(x=lambda grad, y: grad * y, y=lambda grad, x: grad * x)
+
+
+@primitive(promotion="float")
+@elementwise
+def true_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """zᵢ = xᵢ / yᵢ."""
+    return np.true_divide(x, y)
+
+
+true_divide.vjp(
+    x=lambda grad, y: true_divide(grad, y),
+    y=lambda grad, y, output: true_divide(-grad * output, y),
+)
+
+# What a node's name and errors call them.
+plus.primitive.name, minus.primitive.name, true_divide.primitive.name = "add", "sub", "div"
+
+
+def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
+    """Return input + alpha · other."""
+    return plus(input, other if alpha == 1 else _scaled("add", input, other, alpha))
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
+    """Return input − alpha · other."""
+    return minus(input, other if alpha == 1 else _scaled("sub", input, other, alpha))
+
+
+def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
+    """Return other − alpha · input."""
+    return minus(other, input if alpha == 1 else _scaled("rsub", other, input, alpha))
+
+
+def _scaled(name: str, input: Any, other: Any, alpha: float) -> Any:
+    given = [x.array if isinstance(x, Tensor) else x for x in (input, other)]
+    if isinstance(alpha, float) and dtypes.result_dtype(given).kind != "f":
+        raise RuntimeError(f"{name}: For integral input tensors, argument alpha must not be a floating point number.")
+    return mul(other, alpha)
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    """Return input / other, rounded towards zero ("trunc") or towards −∞ ("floor"); integers then stay integers."""
+    if rounding_mode is None:
+        return true_divide(input, other)
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    if rounding_mode == "trunc":
+        return trunc_divide(input, other)
+    raise RuntimeError(
+        f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+    )
+
+
+def rdiv(input: Any, other: Any) -> Any:
+    """Return other / input."""
+    return true_divide(other, input)
+
+
+# -- division with a remainder ----------------------------------------------------------------------------------------
+
+
+def _check_divisor(name: str, y: np.ndarray) -> None:
+    if y.dtype.kind == "b":
+        raise NotImplementedError(f"{name}: not implemented for bool")
+    if y.dtype.kind != "f" and not y.all():
+        raise RuntimeError(f"{name}: ZeroDivisionError")
+
+
+@primitive(promotion="common")
+@elementwise
+def floor_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """zᵢ = ⌊xᵢ / yᵢ⌋. Its derivative is 0 between the steps."""
+    _check_divisor("floor_divide", y)
+    return np.floor_divide(x, y)
+
+
+@primitive(promotion="common")
+@elementwise
+def trunc_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """zᵢ = xᵢ / yᵢ without its fraction. Its derivative is 0 between the steps."""
+    _check_divisor("div", y)
+    if np.result_type(x, y).kind == "f":
+        return np.trunc(np.true_divide(x, y))
+    quotient = np.floor_divide(x, y)
+    return quotient + ((quotient < 0) & (quotient * y != x))
+
+
+@primitive(promotion="common")
+@elementwise
+def remainder(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """zᵢ = xᵢ − yᵢ ⌊xᵢ / yᵢ⌋, which has the sign of y."""
+    _check_divisor("remainder", y)
+    return np.remainder(x, y)
+
+
+@primitive(promotion="common")
+@elementwise
+def fmod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """zᵢ = xᵢ − yᵢ trunc(xᵢ / yᵢ), which has the sign of x."""
+    _check_divisor("fmod", y)
+    return np.fmod(x, y)
+
+
+for _step in (floor_divide, trunc_divide):
+    _step.vjp(x=lambda grad: zeros_of(grad), y=lambda grad: zeros_of(grad))
+remainder.vjp(x=lambda grad: grad, y=lambda grad, x, y: -grad * floor_divide(x, y))
+fmod.vjp(x=lambda grad: grad, y=lambda grad, x, y: -grad * trunc_divide(x, y))
+
+
+def rfloordiv(input: Any, other: Any) -> Any:
+    """Return ⌊other / input⌋."""
+    return floor_divide(other, input)
+
+
+def rremainder(input: Any, other: Any) -> Any:
+    """Return the remainder of other / input."""
+    return remainder(other, input)
+
+
+# -- powers -----------------------------------------------------------------------------------------------------------
+
+SHORTCUTS = {2.0: np.square, 0.5: np.sqrt, -1.0: np.reciprocal, -0.5: lambda x: 1 / np.sqrt(x)}
+
+
+@primitive(promotion="common")
+@elementwise
+def power(x: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+    """yᵢ = xᵢ^eᵢ, with 0⁰ = 1.
+
+    ∂y/∂x = e x^(e−1) and ∂y/∂e = y log x, both 0 at 0⁰ and the latter also at 0ᵉ, e > 0.
+    """
+    if x.dtype.kind == "f":
+        shortcut = SHORTCUTS.get(float(exponent)) if np.ndim(exponent) == 0 else None
+        return np.power(x, exponent) if shortcut is None else shortcut(x)
+    if x.dtype.kind == "b":
+        raise NotImplementedError("pow: not implemented for bool")
+    if (exponent < 0).any():
+        raise RuntimeError("pow: Integers to negative integer powers are not allowed.")
+    return np.power(x, exponent)
+
+
+def _slope_base(x: Any, exponent: Any) -> Any:
+    """Return x with 1 in place of 0 and NaN where the exponent is 0: e x^(e−1) is then 0 · 1 instead of 0 · ∞."""
+    if exponent.ndim == 0 and exponent.item() != 0:
+        return x
+    return where(logical_and(eq(exponent, 0), logical_not(gt(abs(x), 0))), 1.0, x)
+
+
+def _log_base(x: Any, exponent: Any) -> Any:
+    """Return x with 1 in place of 0 where the exponent is not negative: y log x is then 0 instead of 0 · ∞."""
+    return where(logical_and(eq(x, 0), ge(exponent, 0)), 1.0, x)
+
+
+power.vjp(
+    x=lambda grad, x, exponent: grad * (exponent * power(_slope_base(x, exponent), exponent - 1)),
+    exponent=lambda grad, x, exponent, output: grad * where(
+        logical_and(eq(x, 0), ge(exponent, 0)), 0.0, output * log(_log_base(x, exponent))
+    ),
+)
+power.primitive.name = "pow"
+
+
+def pow(input: Any, exponent: Any) -> Any:
+    """Return input^exponent."""
+    return power(input, exponent)
+
+
+def rpow(input: Any, other: Any) -> Any:
+    """Return other^input."""
+    return power(other, input)
+
+
+def float_power(input: Any, exponent: Any) -> Any:
+    """Return input^exponent computed in float64."""
+    return power(*[as_float64(x) for x in (input, exponent)])
+
+
+def as_float64(x: Any) -> Any:
+    """Return a tensor or number as float64."""
+    if isinstance(x, Tensor):
+        return x if x.array.dtype == np.float64 else cast(x, dtype=np.dtype(np.float64))
+    return np.asarray(x, np.float64)
+
+
+# -- sign -------------------------------------------------------------------------------------------------------------
+
+
+@primitive
+@elementwise
+def neg(x: np.ndarray) -> np.ndarray:
+    """yᵢ = −xᵢ."""
+    if x.dtype.kind == "b":
+        raise RuntimeError("neg: a bool tensor cannot be negated, use the `~` or `logical_not()` operator instead")
+    return np.negative(x)
+
+
+neg.vjp(x=lambda grad: -grad)
+
+
+@primitive
+@elementwise
+def abs(x: np.ndarray) -> np.ndarray:
+    """yᵢ = |xᵢ|; the sub-gradient at 0 is 0."""
+    return np.abs(x)
+
+
+abs.vjp(x=lambda grad, x: grad * sign(x))
+
+
+@primitive
+@elementwise
+def sign(x: np.ndarray) -> np.ndarray:
+    """yᵢ = −1, 0 or 1 as xᵢ < 0, = 0 (or NaN), > 0."""
+    positive = x > 0
+    return positive if x.dtype.kind == "b" else np.subtract(positive, x < 0, dtype=x.dtype)
+
+
+sign.vjp(x=lambda grad: zeros_of(grad))
+
+
+@primitive(promotion="float")
+@elementwise
+def copysign(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """zᵢ = |xᵢ| with the sign of yᵢ, that of −0 included; the sub-gradient at xᵢ = 0 is 0."""
+    return np.copysign(x, y)
+
+
+copysign.vjp(
+    x=lambda grad, x, output: grad * (sign(x) * sign(output)),
+    y=lambda grad: zeros_of(grad),
+)
+
+
+def positive(input: Tensor) -> Tensor:
+    """Return the tensor itself: the operator +."""
+    if input.array.dtype.kind == "b":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+# -- several at once --------------------------------------------------------------------------------------------------
+
+
+def lerp(input: Any, end: Any, weight: Any) -> Any:
+    """Return input + weight · (end − input)."""
+    return input + weight * (end - input)
+
+
+def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
+    """Return input + value · tensor1 · tensor2."""
+    return add(input, tensor1 * tensor2, alpha=value)
+
+
+def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
+    """Return input + value · tensor1 / tensor2."""
+    if dtypes.result_dtype([tensor1.array, tensor2.array]).kind != "f":
+        raise RuntimeError(
+            "addcdiv: Integer division with addcdiv is not supported. Divide with div(rounding_mode=...), or make one "
+            "of the tensors floating-point."
+        )
+    return add(input, tensor1 / tensor2, alpha=value)
+
+
+@primitive(promotion="float")
+@elementwise
+def hypot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """zᵢ = √(xᵢ² + yᵢ²) without overflow of the squares."""
+    return np.hypot(x, y)
+
+
+hypot.vjp(
+    x=lambda grad, x, output: grad * true_divide(x, output),
+    y=lambda grad, y, output: grad * true_divide(y, output),
+)
+
+
+multiply, subtract, divide, negative, absolute, sgn = mul, sub, div, neg, abs, sign

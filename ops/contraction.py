@@ -1,0 +1,244 @@
+"""Products of several tensors at once: Einstein's sums, contractions, chains of matrices."""
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd.tensor import Tensor
+from ops.linear import matmul
+from ops.reduction import sum as sum_over
+from ops.shape import permute, reshape
+from ops.slicing import diagonal, select
+
+# -- Einstein's sums --------------------------------------------------------------------------------------------------
+
+Labels = list[str]
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def einsum(*args: Any) -> Any:
+    """Return the sum of products that an equation describes: "ij,jk->ik" is zᵢₖ = Σⱼ xᵢⱼ yⱼₖ.
+
+    A label missing on the right is summed over; without "->" all that occur once are kept, in alphabetical order.
+    "..." stands for further dimensions, which broadcast. Labels may also be given as lists of numbers, one after each
+    operand: einsum(x, [0, 1], y, [1, 2], [0, 2]). Several operands are contracted in a cheap order.
+    """
+    equation, operands = _equation(args)
+    terms, output = _labels(equation, operands)
+    sizes = _sizes(terms, operands)
+    pairs = [_prepared(x, labels, sizes) for x, labels in zip(operands, terms, strict=True)]
+    for positions in _order(pairs, output):
+        chosen = [pairs.pop(i) for i in sorted(positions, reverse=True)]
+        kept = {*output, *(label for _, labels in pairs for label in labels)}
+        while len(chosen) > 1:
+            chosen.append(_contracted(chosen.pop(), chosen.pop(), kept | {k for _, ls in chosen for k in ls}))
+        pairs.append(chosen[0])
+    (x, labels), *_ = pairs
+    x, labels = _summed(x, labels, set(output))
+    missing = [label for label in output if label not in labels]
+    if missing:
+        raise RuntimeError(f"einsum(): output subscript {missing[0]} does not appear in the equation for any input operand")
+    return permute(x, [labels.index(label) for label in output])
+
+
+def _equation(args: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Return the equation as a string, and the operands."""
+    if args and isinstance(args[0], str):
+        operands = args[1] if len(args) == 2 and isinstance(args[1], (list, tuple)) else args[1:]
+        return args[0].replace(" ", ""), list(operands)
+    operands, subscripts = list(args[0 : len(args) // 2 * 2 : 2]), args[1::2]
+    equation = ",".join(_subscript(each) for each in subscripts)
+    return equation + ("->" + _subscript(args[-1]) if len(args) % 2 else ""), operands
+
+
+def _subscript(numbers: Sequence[Any]) -> str:
+    return "".join("..." if number is Ellipsis else LETTERS[operator.index(number)] for number in numbers)
+
+
+def _labels(equation: str, operands: Sequence[Any]) -> tuple[list[Labels], Labels]:
+    """Return the labels of every operand and of the output; dimensions under "..." are numbered from the last."""
+    left, arrow, right = equation.partition("->")
+    subscripts = left.split(",")
+    if len(subscripts) != len(operands):
+        raise RuntimeError(
+            f"einsum(): got {len(operands)} operands, but the equation {equation!r} has {len(subscripts)} subscripts"
+        )
+    terms = [_term(s, x.ndim, i) for i, (s, x) in enumerate(zip(subscripts, operands, strict=True))]
+    every = [label for term in terms for label in term]
+    broadcast = sorted({label for label in every if label.isdigit()}, key=int, reverse=True)
+    if not arrow:
+        return terms, broadcast + sorted(label for label in set(every) if label.isalpha() and every.count(label) == 1)
+    before, dots, after = right.partition("...")
+    output = [*before, *(broadcast if dots else []), *after]
+    if len(set(output)) != len(output) or not all(label.isalnum() for label in output):
+        raise RuntimeError(f"einsum(): the output subscript {right!r} repeats a label or has an invalid one")
+    return terms, output
+
+
+def _term(subscript: str, ndim: int, position: int) -> Labels:
+    before, dots, after = subscript.partition("...")
+    hidden = ndim - len(before) - len(after)
+    if not all(label in LETTERS for label in before + after) or hidden < 0 or (hidden and not dots):
+        raise RuntimeError(
+            f"einsum(): the subscript {subscript!r} does not match operand {position}, which has {ndim} dimensions"
+        )
+    return [*before, *[str(i) for i in reversed(range(hidden))], *after]
+
+
+def _sizes(terms: Sequence[Labels], operands: Sequence[Any]) -> dict[str, int]:
+    """Return the size of every label; size 1 broadcasts."""
+    sizes: dict[str, int] = {}
+    for i, (labels, x) in enumerate(zip(terms, operands, strict=True)):
+        for label, size in zip(labels, x.shape, strict=True):
+            known = sizes.get(label, 1)
+            if size != known and 1 not in (size, known):
+                raise RuntimeError(
+                    f"einsum(): subscript {label} has size {size} for operand {i} which does not broadcast with "
+                    f"previously seen size {known}"
+                )
+            sizes[label] = known if size == 1 else size
+    return sizes
+
+
+def _prepared(x: Any, labels: Labels, sizes: dict[str, int]) -> tuple[Any, Labels]:
+    """Take diagonals for repeated labels, and drop dimensions of size 1 that would broadcast."""
+    labels = list(labels)
+    for label in set(labels):
+        while labels.count(label) > 1:
+            first = labels.index(label)
+            second = labels.index(label, first + 1)
+            if x.shape[first] != x.shape[second]:
+                raise RuntimeError(f"einsum(): subscript {label} is repeated with sizes {x.shape[first]} and {x.shape[second]}")
+            x = diagonal(x, 0, first, second)
+            del labels[second], labels[first]
+            labels.append(label)
+    for label in [label for label, size in zip(labels, x.shape, strict=True) if size == 1 != sizes[label]]:
+        x = select(x, labels.index(label), 0)
+        labels.remove(label)
+    return x, labels
+
+
+def _order(pairs: Sequence[tuple[Any, Labels]], output: Labels) -> list[tuple[int, ...]]:
+    """Return which operands to contract, step by step; results go to the end of the list."""
+    if len(pairs) < 3:
+        return [tuple(range(len(pairs)))]
+    letters = dict(zip(sorted({label for _, labels in pairs for label in labels}), LETTERS, strict=False))
+    if not set(output) <= set(letters):
+        return [tuple(range(len(pairs)))]
+    terms = ["".join(letters[label] for label in labels) for _, labels in pairs]
+    shapes = [np.broadcast_to(np.empty(()), tuple(x.shape)) for x, _ in pairs]
+    equation = ",".join(terms) + "->" + "".join(letters[label] for label in output)
+    return np.einsum_path(equation, *shapes, optimize="greedy")[0][1:]
+
+
+def _summed(x: Any, labels: Labels, kept: set[str]) -> tuple[Any, Labels]:
+    """Sum over the labels nobody else needs."""
+    dims = tuple([i for i, label in enumerate(labels) if label not in kept])
+    return (sum_over(x, dims) if dims else x), [label for label in labels if label in kept]
+
+
+def _contracted(first: tuple[Any, Labels], second: tuple[Any, Labels], kept: set[str]) -> tuple[Any, Labels]:
+    """Multiply two operands and sum over the labels nobody else needs."""
+    x, xs = _summed(*first, kept | set(second[1]))
+    y, ys = _summed(*second, kept | set(first[1]))
+    batch = [label for label in xs if label in ys and label in kept]
+    summed = [label for label in xs if label in ys and label not in kept]
+    free_x, free_y = [label for label in xs if label not in ys], [label for label in ys if label not in xs]
+    x = permute(x, [xs.index(label) for label in batch + free_x + summed])
+    y = permute(y, [ys.index(label) for label in batch + summed + free_y])
+    shared, left, right = tuple(x.shape[: len(batch)]), x.shape[len(batch) :], y.shape[len(batch) :]
+    left, right = tuple(left[: len(free_x)]), tuple(right[len(summed) :])
+    if summed:
+        count, rows, columns = math.prod(shared), math.prod(left), math.prod(right)
+        depth = math.prod(x.shape[len(batch) + len(free_x) :])
+        groups = (count,) if batch else ()
+        z = matmul(reshape(x, (*groups, rows, depth)), reshape(y, (*groups, depth, columns)))
+    else:
+        z = reshape(x, (*shared, *left, *[1] * len(right))) * reshape(y, (*shared, *[1] * len(left), *right))
+    return reshape(z, (*shared, *left, *right)), batch + free_x + free_y
+
+
+# -- contractions and chains ------------------------------------------------------------------------------------------
+
+
+def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+    """z = Σ a[..., k₁, k₂, ...] b[k₁, k₂, ..., ...] over the last `dims` dimensions of a and the first of b.
+
+    `dims` may also be a pair of lists: which dimensions of a are summed with which of b.
+    """
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0 or dims > min(a.ndim, b.ndim):
+            raise RuntimeError(f"tensordot expects dims >= 0 and at most the number of dimensions, but got dims={dims}")
+        dims = [*range(a.ndim - dims, a.ndim)], [*range(dims)]
+    summed_a, summed_b = ([dim % x.ndim for dim in each] for each, x in zip(dims, (a, b), strict=True))
+    sizes_a, sizes_b = [a.shape[i] for i in summed_a], [b.shape[i] for i in summed_b]
+    if sizes_a != sizes_b:
+        raise RuntimeError(f"tensordot: contracted dimensions need to match, but first has sizes {sizes_a} and {sizes_b}")
+    free_a = [i for i in range(a.ndim) if i not in summed_a]
+    free_b = [i for i in range(b.ndim) if i not in summed_b]
+    shape = [a.shape[i] for i in free_a] + [b.shape[i] for i in free_b]
+    count = math.prod(sizes_a)
+    left = reshape(permute(a, free_a + summed_a), (math.prod([a.shape[i] for i in free_a]), count))
+    right = reshape(permute(b, summed_b + free_b), (count, math.prod([b.shape[i] for i in free_b])))
+    return reshape(matmul(left, right), shape)
+
+
+def kron(input: Any, other: Any) -> Any:
+    """z[..., i · m + j, ...] = input[..., i, ...] other[..., j, ...] with m the size of other."""
+    ndim = max(input.ndim, other.ndim)
+    a, b = ([1] * (ndim - x.ndim) + list(x.shape) for x in (input, other))
+    left = reshape(input, [size for n in a for size in (n, 1)])
+    right = reshape(other, [size for n in b for size in (1, n)])
+    return reshape(left * right, [n * m for n, m in zip(a, b, strict=True)])
+
+
+def chain_matmul(*matrices: Any) -> Any:
+    """Return the product of matrices, multiplied in the order that takes the fewest operations."""
+    return multi_dot(matrices)
+
+
+def multi_dot(tensors: Sequence[Any]) -> Any:
+    """Return the product of matrices in the order that takes the fewest operations (the first and last may be vectors).
+
+    cost[i, j] = min over k of cost[i, k] + cost[k + 1, j] + sizes i, k and j multiplied (Cormen et al., section 15.2).
+    """
+    if len(tensors) < 2:
+        raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
+    sizes = [1 if tensors[0].ndim == 1 else tensors[0].shape[0], *[x.shape[-1] for x in tensors[:-1]]]
+    sizes.append(1 if tensors[-1].ndim == 1 else tensors[-1].shape[1])
+    sizes[1] = tensors[0].shape[-1]
+    best: dict[tuple[int, int], tuple[float, int]] = {(i, i): (0, i) for i in range(len(tensors))}
+    for length in range(1, len(tensors)):
+        for i in range(len(tensors) - length):
+            j = i + length
+            best[i, j] = min(
+                (best[i, k][0] + best[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+            )
+
+    def product(i: int, j: int) -> Any:
+        return tensors[i] if i == j else matmul(product(i, best[i, j][1]), product(best[i, j][1] + 1, j))
+
+    return product(0, len(tensors) - 1)
+
+
+def matrix_power(input: Any, n: int) -> Any:
+    """Return the n-th power, n ≥ 0, of square matrices, by repeated squaring."""
+    if input.ndim < 2 or input.shape[-1] != input.shape[-2]:
+        raise RuntimeError(f"matrix_power: A must be batches of square matrices, but they are {list(input.shape)}")
+    if n < 0:
+        raise RuntimeError(f"matrix_power: expected n >= 0, got {n}")
+    if n == 0:
+        return input * 0 + np.eye(input.shape[-1])
+    result, square = None, input
+    while n:
+        if n % 2:
+            result = square if result is None else matmul(result, square)
+        n //= 2
+        square = matmul(square, square) if n else square
+    return result

@@ -1,0 +1,49 @@
+"""Dimensions and sizes as arguments: negative ones wrapped, wrong ones refused in PyTorch's words."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+
+def wrap_dim(name: str, dim: int, ndim: int) -> int:
+    """Return `dim` counted from the front; a 0-d tensor counts as having one dimension."""
+    limit = ndim or 1
+    try:
+        wrapped = operator.index(dim)
+    except TypeError:
+        raise TypeError(f"{name}: expected dim to be an int, got {type(dim).__name__}") from None
+    if not -limit <= wrapped < limit:
+        raise IndexError(
+            f"{name}: Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})"
+        )
+    return wrapped + limit if wrapped < 0 else wrapped
+
+
+def wrap_dims(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
+    """Return distinct dims counted from the front; one int becomes a tuple of one."""
+    wrapped = tuple([wrap_dim(name, dim, ndim) for dim in (dims if isinstance(dims, (tuple, list)) else (dims,))])
+    if len(set(wrapped)) != len(wrapped):
+        repeated = next(dim for dim in wrapped if wrapped.count(dim) > 1)
+        raise RuntimeError(f"{name}: dim {repeated} appears multiple times in the list of dims")
+    return wrapped
+
+
+def as_sizes(name: str, given: Sequence[Any], keyword: Any = None) -> tuple[int, ...]:
+    """Return the ints of `f(2, 3)`, `f((2, 3))` or `f(size=(2, 3))`, as all of PyTorch's shape arguments come."""
+    if keyword is not None:
+        if given:
+            raise TypeError(f"{name}: got sizes both by position and by keyword")
+        given = (keyword,)
+    if len(given) == 1 and isinstance(given[0], (tuple, list)):
+        given = given[0]
+    try:
+        return tuple([operator.index(size) for size in given])
+    except TypeError:
+        raise TypeError(f"{name}: expected ints, got {list(given)!r}") from None
+
+
+def check_sizes(name: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return `sizes`, none of them negative."""
+    if any(size < 0 for size in sizes):
+        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension: {list(sizes)}")
+    return sizes

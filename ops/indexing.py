@@ -1,0 +1,273 @@
+"""x[index] and x[index] = value, for every kind of index.
+
+An index is applied in two steps, as PyTorch does. First its ints, slices, None and Ellipsis: a view. Then its arrays of
+positions, which broadcast together and copy; a mask stands for the positions where it is true.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd.grad_mode import is_recording
+from autograd.primitive import cast, primitive
+from autograd.tensor import Tensor
+from autograd.views import assign, mark_written, overlaps, write, writes_of
+from ops.kernels.rows import add_rows
+from ops.shape import expand, reshape
+from ops.slicing import sliced
+
+Sizes = tuple[int, ...]
+
+FULL = slice(None)
+
+
+# -- arrays of positions ----------------------------------------------------------------------------------------------
+
+
+@primitive
+def indexed(x: np.ndarray, *indices: np.ndarray, dims: Sizes) -> np.ndarray:
+    """y[..., i, ...] = x[..., indices₀[i], indices₁[i], ...] with indices[k] at dimension dims[k] of x.
+
+    The indices broadcast together. Their dimensions stand where `dims` stood, or first where `dims` are not neighbours.
+    """
+    try:
+        return x.take(indices[0], axis=dims[0]) if len(dims) == 1 else x[_key(indices, dims)]
+    except IndexError:
+        _refuse(x.shape, indices, dims)
+        raise
+
+
+@primitive
+def unindexed(x: np.ndarray, *indices: np.ndarray, dims: Sizes, shape: Sizes) -> np.ndarray:
+    """Zeros of `shape` with x added at the indices, as often as they occur: the adjoint of `indexed`."""
+    index, rows = _rows(x, indices, dims, shape)
+    rest = [i for i in range(len(shape)) if i not in dims]
+    y = np.zeros([shape[i] for i in (*dims, *rest)], x.dtype)
+    add_rows(y.reshape(math.prod([shape[i] for i in dims]), rows.shape[1]), index, rows)
+    return y.transpose(np.argsort((*dims, *rest)))
+
+
+@primitive
+def overwritten(x: np.ndarray, value: np.ndarray, *indices: np.ndarray, dims: Sizes) -> np.ndarray:
+    """A copy of x with `value`, broadcast, at the indices; of positions that occur twice the last wins."""
+    y = x.copy()
+    put(y, value, indices, dims)
+    return y
+
+
+indexed.vjp(x=lambda grad, indices, x_shape, dims: unindexed(grad, *indices, dims=dims, shape=x_shape))
+unindexed.vjp(x=lambda grad, indices, dims: indexed(grad, *indices, dims=dims))
+overwritten.vjp(
+    x=lambda grad, indices, dims: overwritten(grad, ZERO, *indices, dims=dims),
+    value=lambda grad, indices, dims: indexed(grad, *indices, dims=dims),
+)
+
+ZERO = np.zeros(())
+
+
+def put(x: np.ndarray, value: Any, indices: Sequence[np.ndarray], dims: Sizes) -> None:
+    """Write `value`, broadcast, into x at the indices."""
+    try:
+        x[_key(indices, dims)] = value
+    except IndexError:
+        _refuse(x.shape, indices, dims)
+        raise
+    except ValueError:
+        shape = indexed(x, *indices, dims=dims).shape
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(np.shape(value))} cannot be broadcast to indexing result of "
+            f"shape {list(shape)}"
+        ) from None
+
+
+def _key(indices: Sequence[np.ndarray], dims: Sizes) -> tuple[Any, ...]:
+    key: list[Any] = [FULL] * (dims[-1] + 1)
+    for index, dim in zip(indices, dims, strict=True):
+        key[dim] = index
+    return tuple(key)
+
+
+def _refuse(shape: Sizes, indices: Sequence[np.ndarray], dims: Sizes) -> None:
+    """Raise the error that says which index is wrong."""
+    for index, dim in zip(indices, dims, strict=True):
+        check_bounds(index, dim, shape[dim])
+    shapes = ", ".join(str(list(index.shape)) for index in indices)
+    raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}")
+
+
+def check_bounds(index: np.ndarray, dim: int, size: int) -> None:
+    """Raise IndexError unless -size <= index < size."""
+    outside = (index < -size) | (index >= size)
+    if outside.any():
+        first = index[outside].flat[0] if index.ndim else index
+        raise IndexError(f"index {int(first)} is out of bounds for dimension {dim} with size {size}")
+
+
+def _rows(
+    x: np.ndarray, indices: Sequence[np.ndarray], dims: Sizes, shape: Sizes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one position per indexed element, counted over `dims` in C order, and x as (positions, the rest)."""
+    index = np.zeros((), np.intp)
+    for each, dim in zip(indices, dims, strict=True):
+        index = index * shape[dim] + np.where(each < 0, each + shape[dim], each)
+    start = dims[0] if dims[-1] - dims[0] + 1 == len(dims) else 0
+    front = range(start, start + index.ndim)
+    x = x.transpose((*front, *[i for i in range(x.ndim) if i not in front]))
+    return index.reshape(-1), x.reshape(index.size, math.prod(x.shape[index.ndim :]))
+
+
+# -- reading an index -------------------------------------------------------------------------------------------------
+
+
+class Index(NamedTuple):
+    """An index in its two steps."""
+
+    basic: tuple[Any, ...] | None
+    """Ints, slices, None and Ellipsis; None when there is nothing to do."""
+    indices: list[Any]
+    """Arrays or Tensors of positions."""
+    dims: Sizes
+    """The dimensions, after the first step, that they index."""
+
+
+def parse(index: Any, shape: Sizes) -> Index:
+    """Take an index for a tensor of `shape` apart."""
+    items = [_item(each) for each in (index if isinstance(index, tuple) else (index,))]
+    spare = len(shape) - sum([_consumed(item) for item in items])
+    if spare < 0:
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+    basic: list[Any] = []
+    indices: list[Any] = []
+    dims: list[int] = []
+    source = 0  # the dimension of the tensor an item applies to
+    for item in items:
+        parts = [item]
+        if item is Ellipsis:
+            parts, spare = [FULL] * spare, 0
+        elif isinstance(item, (Tensor, np.ndarray)):
+            positions, parts = _positions(item, shape, source)
+            first = sum([not isinstance(part, int) for part in basic])
+            indices += positions
+            dims += range(first, first + len(positions))
+        elif isinstance(item, int) and not -shape[source] <= item < shape[source]:
+            raise IndexError(f"index {item} is out of bounds for dimension {source} with size {shape[source]}")
+        basic += parts
+        source += sum([part is not None for part in parts])
+    if indices and all([part == FULL for part in basic]):
+        return Index(None, indices, tuple(dims))
+    return Index((*basic, ...), indices, tuple(dims))  # the Ellipsis makes a view of a single element too
+
+
+def _item(item: Any) -> Any:
+    """Return one part of an index as an int, a slice, None, Ellipsis, a mask, or an array or Tensor of positions."""
+    if type(item) is int or item is None or item is Ellipsis:
+        return item
+    if isinstance(item, slice):
+        if item.step is not None and item.step <= 0:
+            raise ValueError("step must be greater than zero")
+        return item
+    if isinstance(item, (list, tuple, range)):
+        item = np.asarray(item) if len(item) else np.zeros(0, np.intp)
+    array = item.array if isinstance(item, Tensor) else item
+    if isinstance(array, (np.ndarray, np.generic, bool)):
+        return _array_item(item, np.asarray(array))
+    raise IndexError(
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+        f"(got {type(item).__name__})"
+    )
+
+
+def _array_item(item: Any, array: np.ndarray) -> Any:
+    if array.dtype == np.uint8:
+        warnings.warn("indexing with dtype uint8 is deprecated, please use a dtype bool instead", stacklevel=4)
+        array = array.astype(bool)
+    if array.dtype.kind == "b":
+        return array
+    if array.dtype not in (np.int64, np.int32):
+        raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, got {array.dtype}")
+    if array.ndim == 0:
+        return int(array)
+    if array.dtype != np.intp:
+        return array.astype(np.intp)
+    return item if isinstance(item, Tensor) else array
+
+
+def _consumed(item: Any) -> int:
+    """Return how many dimensions of the tensor an item applies to."""
+    if item is None or item is Ellipsis:
+        return 0
+    return item.ndim if isinstance(item, np.ndarray) and item.dtype == bool else 1
+
+
+def _positions(item: Any, shape: Sizes, source: int) -> tuple[list[Any], list[Any]]:
+    """Return an array item as arrays of positions, and what stands for it in the first step."""
+    if isinstance(item, Tensor) or item.dtype != bool:
+        return [item], [FULL]
+    if item.ndim == 0:  # a mask over a new dimension of size 1
+        return [*item.reshape(1).nonzero()], [None]
+    if item.shape != shape[source : source + item.ndim]:
+        raise IndexError(
+            f"The shape of the mask {list(item.shape)} at index {source} does not match the shape of the indexed "
+            f"tensor {list(shape)} at index {source}"
+        )
+    return [*item.nonzero()], [FULL] * item.ndim
+
+
+# -- the operators ----------------------------------------------------------------------------------------------------
+
+
+def getitem(input: Any, index: Any) -> Any:
+    """Return input[index]: a view for ints, slices, None and Ellipsis, a copy where arrays or masks are among them."""
+    basic, indices, dims = parse(index, tuple(input.shape))
+    if basic is not None:
+        input = sliced(input, index=basic)
+    return indexed(input, *indices, dims=dims) if indices else input
+
+
+def setitem(input: Tensor, index: Any, value: Any) -> None:
+    """Write `value`, broadcast and converted to the tensor's type, to input[index]."""
+    basic, indices, dims = parse(index, input.array.shape)
+    value = _as_value(input, value)
+    if is_recording() and input.array.dtype.kind == "f" and (input.requires_grad or value.requires_grad):
+        part = input if basic is None else sliced(input, index=basic)
+        if value.array.dtype != part.array.dtype:
+            value = cast(value, dtype=part.array.dtype)
+        if indices:
+            ndim = part.ndim - len(dims) + max([index.ndim for index in indices])
+            new = overwritten(part, _without_leading_ones(value, ndim), *indices, dims=dims)
+        else:
+            new = expand(_without_leading_ones(value, part.ndim), part.shape)
+        assign(part, new, "setitem")
+    else:
+        _write_part(input, basic, value.array, (indices, dims))
+
+
+def _as_value(input: Tensor, value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (bool, int, float, np.ndarray, np.generic)):
+        return Tensor(np.asarray(value))
+    raise TypeError(f"can't assign a {type(value).__name__} to a Tensor of {input.dtype}")
+
+
+def _without_leading_ones(value: Any, ndim: int) -> Any:
+    """Take away leading dimensions of size 1 that are too many for the part the value is written to."""
+    extra = max(value.ndim - ndim, 0)
+    return reshape(value, value.shape[extra:]) if extra and value.shape[:extra] == (1,) * extra else value
+
+
+def _write_part(input: Tensor, basic: Any, values: np.ndarray, advanced: tuple[list[Any], Sizes]) -> None:
+    """Write without recording."""
+    indices, dims = advanced
+    part = Tensor(input.array if basic is None else input.array[basic])
+    part._writes = writes_of(input)
+    if not indices:
+        write(part, expand(_without_leading_ones(values, part.ndim), part.shape), "setitem")
+        return
+    if not part.array.flags.writeable or overlaps(part.array):
+        raise RuntimeError("setitem: the memory is read-only or shared by several elements; clone() the tensor first")
+    put(part.array, values, [i.array if isinstance(i, Tensor) else i for i in indices], dims)
+    mark_written(part, "setitem")

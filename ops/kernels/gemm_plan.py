@@ -1,0 +1,179 @@
+"""How a matrix product of given shape is computed: which way, which register tile, how it is cut."""
+
+import functools
+import math
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from ops.kernels import simd
+from ops.kernels.tiles import choose_tile
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+BLOCKED, IN_PLACE, DOT = 0, 1, 2
+
+NUMPY_PRODUCT, NUMPY_VECTOR = 64**3, 96**2
+"""Products of at most so many multiply-adds, matrix times matrix and matrix times vector, go to NumPy: its
+BLAS has answered before our call is dispatched.  Beyond these sizes OpenBLAS wakes threads, which spin beside
+ours."""
+
+BLOCK_ROWS, BLOCK_DEPTH, BLOCK_COLUMNS = 240, 512, 1024
+"""A block of A (BLOCK_ROWS x BLOCK_DEPTH) stays in the level-2 cache, a panel of packed B in level 1."""
+
+ALIASING = 4096
+"""Rows of A a multiple of so many bytes apart share lines of the level-1 cache: a block is copied first."""
+
+CACHE = 1 << 24
+"""A larger B is read, a larger C written a few rows at a time: nearly in the order of addresses."""
+
+FLOPS_PER_THREAD = 1 << 19
+"""A thread with less to do costs more than it saves."""
+
+
+class Plan(NamedTuple):
+    """What the driver is given besides the operands."""
+
+    kind: int
+    layout: Array  # int64: HEADER numbers, the segment (0, 0), the tables of a whole and of the last tile
+    work: int  # elements of scratch
+    chunks: int
+
+
+class Blocks(NamedTuple):
+    """How the loops around the register tile are cut, and the scratch they need."""
+
+    rows: int
+    depth: int
+    columns: int
+    a_pitch: int = 0  # bytes per row of A's copy, 0 for none
+    work: int = 0  # elements per chunk
+
+
+HEADER = 26
+SEGMENT = 8 * HEADER
+TABLES = SEGMENT + 16
+"""Where the segment and the tables lie in a layout, in bytes."""
+
+
+@functools.lru_cache(maxsize=1024)
+def plan_product(
+    a_shape: tuple[int, ...],
+    b_shape: tuple[int, ...],
+    a_transposed: bool,
+    b_transposed: bool,
+    dtype: np.dtype[Any],
+    biased: bool,
+    relu: bool,
+    threads: int,
+) -> Plan:
+    """Return the plan of a product of dense operands, stored as (..., rows, columns) or transposed.
+
+    A leading axis counts the products; where it is 1 in one operand only, that operand serves all of them.
+    """
+    *a_batch, M, K = swapped(a_shape) if a_transposed else a_shape
+    *b_batch, K, N = swapped(b_shape) if b_transposed else b_shape
+    batch = max(a_batch + b_batch, default=1)
+    size, lanes = dtype.itemsize, simd.lanes(dtype)
+    kind = choose_kind(M, N, K, lanes, a_transposed, b_transposed)
+    rows, vectors = choose_shape(kind, M, N, lanes)
+    columns = vectors if kind == DOT else vectors * lanes
+    split_rows, units, chunks = cut(batch, M, N, rows, columns, threads)
+    blocks = choose_blocks(kind, M, N, K, rows, columns, size, a_transposed)
+    if kind == DOT:
+        tables = dot_tables(N, columns, K * size)
+        leaf, helper = simd.dot_tile(rows, columns, dtype), simd.dot_store(rows, columns, dtype)
+        blocks = blocks._replace(work=rows * columns * lanes)
+    else:
+        tables = panel_tables(N, vectors, lanes, size)
+        leaf = simd.outer_product(rows, vectors, dtype)
+        helper = simd.transpose(dtype) if b_transposed else simd.copy_panel(vectors, dtype)
+    header = (
+        *(batch, units, split_rows, M, N, K, rows, columns, leaf, helper),
+        *((size, M * size) if a_transposed else (K * size, size)),  # strides of A: row, step
+        (K if b_transposed else N) * size,  # stride of B
+        M * K * size if a_batch and a_batch[0] == batch else 0,
+        K * N * size if b_batch and b_batch[0] == batch else 0,
+        *(size, lanes, 3 if biased else 0, relu, blocks.work * size, b_transposed),
+        *(blocks.rows, blocks.depth, blocks.columns),
+        *((simd.copy_panel(2, dtype), blocks.a_pitch) if blocks.a_pitch else (0, 0)),
+    )
+    assert len(header) == HEADER
+    return Plan(kind, np.array((*header, 0, 0, *tables), np.int64), chunks * blocks.work, chunks)
+
+
+def swapped(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Exchange the last two lengths."""
+    return (*shape[:-2], shape[-1], shape[-2])
+
+
+def numpy_is_faster(M: int, N: int, K: int) -> bool:
+    """Whether a product is so small that NumPy's BLAS wins."""
+    return M * N * K <= (NUMPY_VECTOR if M == 1 or N == 1 else NUMPY_PRODUCT)
+
+
+def choose_kind(M: int, N: int, K: int, lanes: int, a_transposed: bool, b_transposed: bool) -> int:
+    """Choose the way, as measured: packing B reads and writes all of it, which many rows of A must repay."""
+    if not b_transposed:
+        unpacked = M <= 24 or K <= 64 or (M <= 256 and K <= 1024)  # a panel of B then fits the level-2 cache
+        return IN_PLACE if unpacked else BLOCKED
+    few_rows = M <= min(96, K // 5) or (N <= lanes and K >= 128)  # a dot product ends with a sum across lanes
+    return DOT if few_rows and not a_transposed else BLOCKED
+
+
+def choose_shape(kind: int, M: int, N: int, lanes: int) -> tuple[int, int]:
+    """Return the register tile: rows and vectors, or for dot products rows and columns."""
+    many = simd.registers() == 32
+    if kind == DOT:
+        return (1, 8) if M == 1 else (4, 6) if many else (2, 4)
+    if kind == BLOCKED and M > 96 and N > lanes:
+        return (12, 2) if many else (6, 2)
+    return choose_tile(M, -(-N // lanes))
+
+
+def cut(batch: int, M: int, N: int, rows: int, columns: int, threads: int) -> tuple[bool, int, int]:
+    """Return (whether rows are split, pieces of one product, chunks).
+
+    The longer axis is split, unless the threads would get shares that are more uneven by a tenth.
+    """
+    units = {True: -(-M // rows), False: -(-N // columns)}
+
+    def unevenness(split_rows: bool) -> float:
+        total = max(1, batch * units[split_rows])
+        return math.ceil(total / threads) * threads / total * (1.0 if split_rows == (M > N) else 1.1)
+
+    split_rows = min((True, False), key=unevenness)
+    return split_rows, units[split_rows], max(1, min(threads, batch * units[split_rows]))
+
+
+def choose_blocks(
+    kind: int, M: int, N: int, K: int, rows: int, columns: int, size: int, a_transposed: bool
+) -> Blocks:
+    """Cut the loops to the caches."""
+    if kind != BLOCKED:
+        block_rows = rows if K <= 64 and M * N * size > CACHE else BLOCK_ROWS
+        depth = 8 if M <= 8 and K * N * size > CACHE else max(K, 1)
+        return Blocks(block_rows, depth, N)
+    depth = BLOCK_DEPTH * 4 // size
+    block_columns = BLOCK_COLUMNS // columns * columns
+    work = min(K, depth) * min(-(-N // columns) * columns, block_columns)
+    if a_transposed or K * size % ALIASING:
+        return Blocks(BLOCK_ROWS, depth, block_columns, 0, work)
+    a_pitch = depth * size + 64
+    return Blocks(BLOCK_ROWS, depth, block_columns, a_pitch, work + BLOCK_ROWS * a_pitch // size)
+
+
+def panel_tables(N: int, vectors: int, lanes: int, size: int) -> list[int]:
+    """Return the tables of a whole and of the last column panel: displacements in B and in C, valid lanes."""
+    shift = [j * lanes for j in range(vectors)]
+    bytes_shift = [j * size for j in shift]
+    last = (N - 1) % (vectors * lanes) + 1
+    valid = [min(max(last - j, 0), lanes) for j in shift]
+    return [*bytes_shift, *bytes_shift, *[lanes] * vectors, *bytes_shift, *bytes_shift, *valid]
+
+
+def dot_tables(N: int, columns: int, b_row: int) -> list[int]:
+    """Return displacements of B's rows for a whole and for the last tile, whose missing rows repeat the
+    last."""
+    last = (N - 1) % columns
+    return [*(j * b_row for j in range(columns)), *(min(j, last) * b_row for j in range(columns))]

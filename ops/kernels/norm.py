@@ -1,0 +1,309 @@
+"""Batch normalisation, forward and backward.
+
+x is (N, C, P), P the positions of an image; one thread owns whole channels.  With one position (features
+rather than images) x is a matrix (N, C), whose channels lie side by side and are treated in blocks.  A weight
+or bias of None means ones or zeros.  Sums run in the element type along one image and in float64 across
+images; no result depends on the number of threads.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ops.kernels.arrays import dense, flat
+from ops.kernels.jit import kernel, split, threads_for
+from ops.kernels.scalar import Function
+
+Array = np.ndarray[Any, Any]
+
+GRAIN = 16384
+"""Elements per thread below which a second thread costs more than it saves."""
+
+BLOCK = 64
+"""Channels of a matrix that are summed side by side."""
+
+
+class Kernels(NamedTuple):
+    """Loops for one element type and layout, each called as loop(threads, count, *arrays)."""
+
+    forward: Function
+    affine: Function
+    backward: Function
+
+
+@functools.cache
+def kernels(dtype: np.dtype[Any], matrix: bool) -> Kernels:
+    """Make the loops for float32 or float64, over channels of images or over blocks of a matrix's columns."""
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"norm: expected float32 or float64, got {dtype}")
+    return Kernels(*map(split, matrix_loops(dtype.type) if matrix else image_loops(dtype.type)))
+
+
+def sum_of(real: type) -> Function:
+    """Make sum(a)."""
+    zero = real(0)
+
+    @kernel(inline=True)
+    def total(a):
+        s = zero
+        for i in range(a.size):
+            s += a[i]
+        return s
+
+    return total
+
+
+def image_loops(real: type) -> tuple[Function, ...]:
+    """Make the loops over x (N, C, P).
+
+    Both passes follow the order of memory: taken channel by channel, the images of a batch compete for the
+    same sets of the cache.  The second pass runs backwards, to meet what the first has left there.
+    """
+    zero, total = real(0), sum_of(real)
+
+    @kernel
+    def affine(start, stop, x, weight, bias, mean, invstd, y):
+        for n in range(x.shape[0] - 1, -1, -1):
+            for c in range(start, stop):
+                a, b, m, k, o = x[n, c], y[n, c], mean[c], invstd[c] * weight[c], bias[c]
+                for i in range(b.size):
+                    b[i] = (a[i] - m) * k + o
+
+    @kernel
+    def forward(start, stop, x, weight, bias, eps, mean, var, invstd, y):
+        """Mean and biased variance come from sums about the mean of the channel's first image.
+
+        About such a pivot the variance loses at most a factor N of precision, whatever the offset of the
+        data.
+        """
+        first, second = np.zeros(stop - start, np.float64), np.zeros(stop - start, np.float64)
+        count = x.shape[0] * x.shape[2]
+        for c in range(start, stop):
+            mean[c] = total(x[0, c]) / real(x.shape[2])
+        for n in range(x.shape[0]):
+            for c in range(start, stop):
+                a, pivot, s, q = x[n, c], mean[c], zero, zero
+                for i in range(a.size):
+                    d = a[i] - pivot
+                    s += d
+                    q += d * d
+                first[c - start] += s
+                second[c - start] += q
+        for c in range(start, stop):
+            m = first[c - start] / count
+            v = second[c - start] / count - m * m
+            v = 0.0 if v < 0.0 else v  # a rounding below zero
+            mean[c], var[c], invstd[c] = mean[c] + m, v, 1.0 / math.sqrt(v + eps)
+        affine(start, stop, x, weight, bias, mean, invstd, y)
+
+    @kernel
+    def backward(start, stop, grad, x, weight, mean, invstd, training, dx, dweight, dbias):
+        first, second = np.zeros(stop - start, np.float64), np.zeros(stop - start, np.float64)
+        share = training / real(x.shape[0] * x.shape[2])
+        for n in range(x.shape[0]):
+            for c in range(start, stop):
+                g, a, m, s, q = grad[n, c], x[n, c], mean[c], zero, zero
+                for i in range(g.size):
+                    s += g[i]
+                    q += g[i] * (a[i] - m)
+                first[c - start] += s
+                second[c - start] += q
+        for c in range(start, stop):
+            dweight[c], dbias[c] = second[c - start] * invstd[c], first[c - start]
+        for n in range(x.shape[0] - 1, -1, -1):
+            for c in range(start, stop):
+                g, a, d, m, k = grad[n, c], x[n, c], dx[n, c], mean[c], invstd[c] * weight[c]
+                o, s = k * share * dbias[c], k * share * dweight[c] * invstd[c]
+                for i in range(d.size):
+                    d[i] = k * g[i] - o - s * (a[i] - m)
+
+    return forward, affine, backward
+
+
+def matrix_loops(real: type) -> tuple[Function, ...]:
+    """Make the same loops over x (N, C); a range counts blocks of columns."""
+
+    @kernel
+    def affine(start, stop, x, weight, bias, mean, invstd, y):
+        a, b = start * BLOCK, min(stop * BLOCK, mean.size)
+        m, o, inv, w = mean[a:b], bias[a:b], invstd[a:b], weight[a:b]
+        for n in range(x.shape[0]):
+            row, out = x[n][a:b], y[n][a:b]
+            for i in range(out.size):
+                out[i] = (row[i] - m[i]) * (inv[i] * w[i]) + o[i]
+
+    @kernel
+    def forward(start, stop, x, weight, bias, eps, mean, var, invstd, y):
+        first, second, rows = np.empty(BLOCK, np.float64), np.empty(BLOCK, np.float64), x.shape[0]
+        for block in range(start, stop):
+            a, b = block * BLOCK, min((block + 1) * BLOCK, mean.size)
+            s, q, pivot = first[: b - a], second[: b - a], x[0][a:b]
+            s[:] = 0.0
+            q[:] = 0.0
+            for n in range(rows):
+                row = x[n][a:b]
+                for i in range(s.size):
+                    d = np.float64(row[i]) - np.float64(pivot[i])
+                    s[i] += d
+                    q[i] += d * d
+            for i in range(s.size):
+                m = s[i] / rows
+                v = q[i] / rows - m * m
+                v = 0.0 if v < 0.0 else v
+                mean[a + i], var[a + i], invstd[a + i] = pivot[i] + m, v, 1.0 / math.sqrt(v + eps)
+            affine(block, block + 1, x, weight, bias, mean, invstd, y)
+
+    @kernel
+    def backward(start, stop, grad, x, weight, mean, invstd, training, dx, dweight, dbias):
+        first, second, rows = np.empty(BLOCK, np.float64), np.empty(BLOCK, np.float64), x.shape[0]
+        share = training / real(rows)
+        for block in range(start, stop):
+            a, b = block * BLOCK, min((block + 1) * BLOCK, mean.size)
+            s, q, m, inv, w = first[: b - a], second[: b - a], mean[a:b], invstd[a:b], weight[a:b]
+            s[:] = 0.0
+            q[:] = 0.0
+            for n in range(rows):
+                g, row = grad[n][a:b], x[n][a:b]
+                for i in range(s.size):
+                    s[i] += g[i]
+                    q[i] += np.float64(g[i]) * np.float64(row[i] - m[i])
+            dw, db = dweight[a:b], dbias[a:b]
+            for i in range(s.size):
+                dw[i], db[i] = q[i] * inv[i], s[i]
+            for n in range(rows):
+                g, row, d = grad[n][a:b], x[n][a:b], dx[n][a:b]
+                for i in range(d.size):
+                    h = (row[i] - m[i]) * inv[i]
+                    d[i] = inv[i] * w[i] * (g[i] - share * (db[i] + h * dw[i]))
+
+    return forward, affine, backward
+
+
+class BatchNorm(NamedTuple):
+    """What batch_norm_forward returns: y (N, C, P) and each channel's mean, biased variance and 1 / std."""
+
+    y: Array
+    mean: Array
+    var: Array
+    invstd: Array
+
+
+class Gradients(NamedTuple):
+    """Gradients of a normalisation with respect to its input, weight and bias."""
+
+    dx: Array
+    dweight: Array
+    dbias: Array
+
+
+def filled(vector: Array | None, value: float, size: int, dtype: np.dtype[Any]) -> Array:
+    """Return a weight or bias as one dense axis, or an axis full of `value` in place of None."""
+    return np.full(size, value, dtype) if vector is None else flat(vector.astype(dtype, copy=False))
+
+
+class Layout(NamedTuple):
+    """How the loops see x (N, C, P)."""
+
+    loops: Kernels
+    shape: tuple[int, ...]
+    parts: int
+    """Channels, or blocks of them: what the threads divide."""
+    threads: int
+
+
+def layout(x: Array) -> Layout:
+    """Choose the loops for the shape of x."""
+    images, channels, positions = x.shape
+    loops, threads = kernels(x.dtype, positions == 1), threads_for(x.size, GRAIN)
+    if positions == 1:
+        return Layout(loops, (images, channels), -(-channels // BLOCK), threads)
+    return Layout(loops, x.shape, channels, threads)
+
+
+def batch_norm_forward(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> BatchNorm:
+    """Normalise x (N, C, P) by the batch's own statistics.
+
+    y[n, c, p] = (x[n, c, p] - mean[c]) invstd[c] weight[c] + bias[c], invstd = 1 / sqrt(var + eps), var
+    biased (Ioffe and Szegedy 2015, algorithm 1).
+    """
+    loops, shape, count, threads = layout(x)
+    channels, dtype = x.shape[1], x.dtype
+    if x.size == 0:
+        return BatchNorm(np.empty(x.shape, dtype), *(np.full(channels, np.nan, dtype) for _ in range(3)))
+    y, (mean, var, invstd) = np.empty(x.shape, dtype), (np.empty(channels, dtype) for _ in range(3))
+    loops.forward(
+        threads,
+        count,
+        dense(x).reshape(shape),
+        filled(weight, 1, channels, dtype),
+        filled(bias, 0, channels, dtype),
+        eps,
+        mean,
+        var,
+        invstd,
+        y.reshape(shape),
+    )
+    return BatchNorm(y, mean, var, invstd)
+
+
+def batch_norm_apply(x: Array, weight: Array | None, bias: Array | None, mean: Array, invstd: Array) -> Array:
+    """Normalise by given statistics: y[n, c, p] = (x[n, c, p] - mean[c]) invstd[c] weight[c] + bias[c]."""
+    loops, shape, count, threads = layout(x)
+    channels, dtype = x.shape[1], x.dtype
+    y = np.empty(x.shape, dtype)
+    loops.affine(
+        threads,
+        count,
+        dense(x).reshape(shape),
+        filled(weight, 1, channels, dtype),
+        filled(bias, 0, channels, dtype),
+        filled(mean, 0, channels, dtype),
+        filled(invstd, 1, channels, dtype),
+        y.reshape(shape),
+    )
+    return y
+
+
+def batch_norm_backward(
+    grad: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, *, training: bool
+) -> Gradients:
+    """Differentiate batch norm; with h = (x - mean) invstd and M = N P,
+
+    dbias = sum grad, dweight = sum grad h, dx = weight invstd (grad - dbias / M - h dweight / M) where the
+    statistics were those of the batch, dx = weight invstd grad where they were constants (training=False).
+    """
+    loops, shape, count, threads = layout(x)
+    channels, dtype = x.shape[1], x.dtype
+    if x.size == 0:
+        return Gradients(np.empty(x.shape, dtype), np.zeros(channels, dtype), np.zeros(channels, dtype))
+    result = Gradients(np.empty(x.shape, dtype), np.empty(channels, dtype), np.empty(channels, dtype))
+    loops.backward(
+        threads,
+        count,
+        dense(grad).reshape(shape),
+        dense(x).reshape(shape),
+        filled(weight, 1, channels, dtype),
+        filled(mean, 0, channels, dtype),
+        filled(invstd, 1, channels, dtype),
+        dtype.type(training),
+        result.dx.reshape(shape),
+        result.dweight,
+        result.dbias,
+    )
+    return result
+
+
+def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield a name and a call that compiles it, for every kernel of this module."""
+    for dtype in ("float32", "float64"):
+        v = np.ones(2, dtype)
+        for name, x in ("images", np.ones((2, 2, 2), dtype)), ("matrix", np.ones((2, 2, 1), dtype)):
+            yield (
+                f"norm.batch_norm_forward {name} {dtype}",
+                functools.partial(batch_norm_forward, x, v, v, eps=1e-5),
+            )
+            backward = functools.partial(batch_norm_backward, x, x, v, v, v, training=True)
+            yield f"norm.batch_norm_backward {name} {dtype}", backward

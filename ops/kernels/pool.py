@@ -1,0 +1,242 @@
+"""Max and average pooling over the last two axes, forward and backward.
+
+Arrays are (..., H, W) and are treated as planes, which the threads divide; pooling in one dimension is H = 1.
+Max pooling remembers the tap (r, s) of the window that won as r S + s in one byte, a quarter of the traffic
+of PyTorch's int64 positions; `flat_index` converts.  As in PyTorch NaN wins over every number and the first
+of equals wins.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ops.kernels import pool_loops as loops
+from ops.kernels.arrays import dense
+from ops.kernels.jit import threads_for
+
+Array = np.ndarray[Any, Any]
+Pair = tuple[int, int]
+
+GRAIN = 16384
+"""Elements per thread below which a second thread costs more than it saves."""
+
+
+def planes(x: Array) -> Array:
+    """View (..., H, W) as dense (planes, H, W)."""
+    return dense(x).reshape(math.prod(x.shape[:-2]), *x.shape[-2:])
+
+
+def pair(numbers: Sequence[int]) -> Pair:
+    """Return two numbers as a tuple, which caches can look up."""
+    first, second = numbers
+    return first, second
+
+
+def check_type(name: str, x: Array) -> None:
+    """Accept float32 and float64."""
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name}: expected float32 or float64, got {x.dtype}")
+
+
+def is_2x2(kernel: Pair, stride: Pair, padding: Pair, sizes: tuple[Pair, Pair]) -> bool:
+    """Return whether windows are 2 x 2 side by side inside the image; sizes are (H, W), (OH, OW)."""
+    (height, width), (out_height, out_width) = sizes
+    fits = 2 * out_height <= height and 2 * out_width <= width
+    return kernel == stride == (2, 2) and padding == (0, 0) and fits
+
+
+@functools.cache
+def table(*pairs: Pair) -> Array:
+    """Write pairs as rows of int64: kernels that start threads take arrays, not nested tuples."""
+    return np.array(pairs, np.int64)
+
+
+@functools.cache
+def first_columns(outputs: int, stride: int, padding: int, dilation: int, taps: int) -> Array:
+    """Return, per output column, the first tap inside the image."""
+    left = padding - stride * np.arange(outputs)
+    return np.clip(-(-left // dilation), 0, taps - 1)
+
+
+def index_type(kernel: Pair) -> type:
+    """Return the smallest type that numbers the taps of a window."""
+    return np.uint8 if math.prod(kernel) <= 256 else np.int32
+
+
+def max_pool2d_forward(
+    x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, out_size: Pair
+) -> tuple[Array, Array]:
+    """Return y and the winning taps, both (..., OH, OW).
+
+    y[p, oh, ow] = max over r, s of x[p, oh stride + r dilation - padding, ow stride + s dilation - padding]
+    inside the image; index = r S + s of the maximum.
+    """
+    check_type("max_pool2d", x)
+    kernel, stride, padding, dilation = map(pair, (kernel, stride, padding, dilation))
+    y = np.empty((*x.shape[:-2], *out_size), x.dtype)
+    index: Array = np.empty(y.shape, index_type(kernel))
+    if y.size == 0:
+        return y, index
+    source, threads = planes(x), threads_for(x.size, GRAIN)
+    if is_2x2(kernel, stride, padding, (x.shape[-2:], out_size)) and dilation == (1, 1):
+        loops.max_forward_2x2(threads, len(source), source, planes(y), planes(index))
+    else:
+        columns = first_columns(out_size[1], stride[1], padding[1], dilation[1], kernel[1])
+        geometry = table(kernel, stride, padding, dilation)
+        loops.max_forward(threads, len(source), source, geometry, columns, planes(y), planes(index))
+    return y, index
+
+
+def max_pool2d_backward(
+    grad: Array, index: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, in_size: Pair
+) -> Array:
+    """Return dx (..., H, W): each gradient added at the position its window's maximum came from."""
+    check_type("max_pool2d", grad)
+    kernel, stride, padding, dilation = map(pair, (kernel, stride, padding, dilation))
+    dx = np.empty((*grad.shape[:-2], *in_size), grad.dtype)
+    if grad.size == 0:
+        dx.fill(0)
+        return dx
+    target, threads = planes(dx), threads_for(dx.size, GRAIN)
+    if is_2x2(kernel, stride, padding, (in_size, grad.shape[-2:])) and dilation == (1, 1):
+        loops.max_backward_2x2(threads, len(target), planes(grad), planes(index), target)
+    else:
+        geometry = table(kernel, stride, padding, dilation)
+        loops.max_backward(threads, len(target), planes(grad), planes(index), geometry, target)
+    return dx
+
+
+def flat_index(
+    index: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, in_size: Pair
+) -> Array:
+    """Convert winning taps to PyTorch's int64 positions h W + w within a plane."""
+    r, s = np.divmod(index.astype(np.int64), kernel[1])
+    h = np.arange(index.shape[-2])[:, None] * stride[0] - padding[0] + r * dilation[0]
+    w = np.arange(index.shape[-1]) * stride[1] - padding[1] + s * dilation[1]
+    return h * in_size[1] + w
+
+
+def counts(
+    out_size: Pair, in_size: Pair, kernel: Pair, stride: Pair, padding: Pair, *, count_include_pad: bool
+) -> list[Array]:
+    """Return how many rows, and how many columns, each window counts: those inside the (padded) image."""
+    result = []
+    for outputs, size, window, step, pad in zip(out_size, in_size, kernel, stride, padding, strict=True):
+        start = np.arange(outputs) * step - pad
+        stop = np.minimum(start + window, size + pad)
+        if not count_include_pad:
+            start, stop = np.maximum(start, 0), np.minimum(stop, size)
+        result.append(stop - start)
+    return result
+
+
+@functools.cache
+def divisors(
+    dtype: np.dtype[Any],
+    out_size: Pair,
+    in_size: Pair,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> tuple[Array, Array]:
+    """Return vectors whose outer product is what each window's sum is divided by."""
+    if divisor_override is not None:
+        return np.full(out_size[0], divisor_override, dtype), np.ones(out_size[1], dtype)
+    rows, columns = counts(out_size, in_size, kernel, stride, padding, count_include_pad=count_include_pad)
+    return rows.astype(dtype), columns.astype(dtype)
+
+
+def avg_pool2d_forward(
+    x: Array,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    out_size: Pair,
+    *,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
+    """Return the mean of each window (..., OH, OW): its sum over the number of its elements.
+
+    Elements beyond the padding are never counted, those in it if `count_include_pad`; `divisor_override`
+    replaces the count.
+    """
+    check_type("avg_pool2d", x)
+    kernel, stride, padding, out_size = map(pair, (kernel, stride, padding, out_size))
+    y, in_size = np.empty((*x.shape[:-2], *out_size), x.dtype), x.shape[-2:]
+    if y.size == 0:
+        return y
+    source, threads = planes(x), threads_for(x.size, GRAIN)
+    if is_2x2(kernel, stride, padding, (in_size, out_size)):
+        loops.average_forward_2x2(
+            threads, len(source), source, x.dtype.type(1 / (divisor_override or 4)), planes(y)
+        )
+    else:
+        rows, columns = divisors(
+            x.dtype, out_size, in_size, kernel, stride, padding, count_include_pad, divisor_override
+        )
+        loops.average_forward(
+            threads, len(source), source, table(kernel, stride, padding), rows, columns, planes(y)
+        )
+    return y
+
+
+def avg_pool2d_backward(
+    grad: Array,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    in_size: Pair,
+    *,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
+    """Return dx (..., H, W): each gradient over its window's count, added to every input of the window."""
+    check_type("avg_pool2d", grad)
+    kernel, stride, padding, in_size = map(pair, (kernel, stride, padding, in_size))
+    dx, out_size = np.empty((*grad.shape[:-2], *in_size), grad.dtype), grad.shape[-2:]
+    if grad.size == 0:
+        dx.fill(0)
+        return dx
+    target, threads = planes(dx), threads_for(dx.size, GRAIN)
+    if is_2x2(kernel, stride, padding, (in_size, out_size)):
+        scale = grad.dtype.type(1 / (divisor_override or 4))
+        loops.average_backward_2x2(threads, len(target), planes(grad), scale, target)
+    else:
+        rows, columns = divisors(
+            grad.dtype, out_size, in_size, kernel, stride, padding, count_include_pad, divisor_override
+        )
+        loops.average_backward(
+            threads, len(target), planes(grad), table(kernel, stride, padding), rows, columns, target
+        )
+    return dx
+
+
+def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield a name and a call that compiles it, for every kernel of this module."""
+    for dtype in ("float32", "float64"):
+        x = np.ones((1, 4, 4), dtype)
+        for name, window, pad in ("2x2", (2, 2), (0, 0)), ("any", (3, 3), (1, 1)):
+            index = np.zeros((1, 2, 2), np.uint8)
+            grad = np.ones((1, 2, 2), dtype)
+            yield (
+                f"pool.max_pool2d_forward {name} {dtype}",
+                functools.partial(max_pool2d_forward, x, window, (2, 2), pad, (1, 1), (2, 2)),
+            )
+            yield (
+                f"pool.max_pool2d_backward {name} {dtype}",
+                functools.partial(max_pool2d_backward, grad, index, window, (2, 2), pad, (1, 1), (4, 4)),
+            )
+            yield (
+                f"pool.avg_pool2d_forward {name} {dtype}",
+                functools.partial(avg_pool2d_forward, x, window, (2, 2), pad, (2, 2)),
+            )
+            yield (
+                f"pool.avg_pool2d_backward {name} {dtype}",
+                functools.partial(avg_pool2d_backward, grad, window, (2, 2), pad, (4, 4)),
+            )

@@ -1,0 +1,166 @@
+"""Elementary functions of one number, without branches and calls, so that loops over them become vector code.
+
+`elementary(real)` makes the set for float32 or float64.  Each is its Taylor series after a range reduction,
+or the rational function named beside it, and is exact to a few units in the last place
+(tests/test_kernels_elementwise.py states the bounds and holds them against wider arithmetic).  Special values
+follow C: exp(-inf) = 0, NaN stays NaN. The exception: exp gives 0 where the result would be below the
+smallest normal number, about 1e-38 or 2e-308.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ops.kernels.jit import kernel
+
+Function = Callable[..., Any]
+
+
+class Elementary(NamedTuple):
+    """Functions of one float32 or float64."""
+
+    exp: Function
+    expm1: Function
+    log1p_unit: Function
+    """log(1 + x) for 0 <= x <= 1."""
+    tanh: Function
+    sigmoid: Function
+    erf: Function
+
+
+@kernel(inline=True, reassociate=False)
+def horner(x, coefficients):
+    """Sum coefficients[k] x^(n-k), the highest power first."""
+    y = coefficients[0]
+    for k in range(1, len(coefficients)):
+        y = y * x + coefficients[k]
+    return y
+
+
+def series(real: type, terms: list[float]) -> tuple[Any, ...]:
+    """Order the terms of a power series for `horner`."""
+    return tuple(real(term) for term in reversed(terms))
+
+
+@functools.cache
+def elementary(real: type) -> Elementary:
+    """Make the elementary functions of a NumPy float type."""
+    exp, expm1 = exponentials(real)
+    one = real(1)
+
+    @kernel(inline=True, reassociate=False)
+    def sigmoid(x):
+        return one / (one + exp(-x))
+
+    tanh = hyperbolic_tangent(real, exp)
+    erf = error_function_32(exp) if real is np.float32 else error_function_64
+    return Elementary(exp, expm1, logarithm_of_one_plus(real), tanh, sigmoid, erf)
+
+
+def logarithm_of_one_plus(real: type) -> Function:
+    """Make log(1 + x) for 0 <= x <= 1: log c + 2 atanh((1 + x - c) / (1 + x + c)), c = 1 or the root of 2."""
+    one, two, zero, root = real(1), real(2), real(0), real(math.sqrt(2))
+    root_minus_1, log_root = real(math.sqrt(2) - 1), real(math.log(2) / 2)
+    terms = 6 if real is np.float32 else 12  # of a series in s^2 <= 0.03
+    atanh = series(real, [1 / (2 * k + 1) for k in range(terms)])
+
+    @kernel(inline=True, reassociate=False)
+    def log1p_unit(x):
+        small = x < root_minus_1
+        s = (x if small else x - root_minus_1) / (x + one + (one if small else root))
+        return (zero if small else log_root) + two * s * horner(s * s, atanh)
+
+    return log1p_unit
+
+
+def exponentials(real: type) -> tuple[Function, Function]:
+    """Make exp and expm1: x = n log 2 + r with |r| <= log(2) / 2, e^x = 2^n e^r, e^r by its Taylor series."""
+    bits = np.int32 if real is np.float32 else np.int64
+    info = np.finfo(real)
+    log2e, half, two = real(1 / math.log(2)), real(0.5), real(2)
+    # log 2 in two parts; n * high is exact (Cody and Waite 1980)
+    high = real(0.693359375) if real is np.float32 else real(float.fromhex("0x1.62e42feep-1"))
+    low = real(-2.12194440e-4) if real is np.float32 else real(1.90821492927058770002e-10)
+    # Adding 1.5 2^mantissa rounds to an integer and leaves it in the lowest bits
+    magic, mantissa, exponent_of_half = real(1.5 * 2**info.nmant), bits(info.nmant), bits(-info.minexp)
+    overflow = real((info.maxexp + 0.4) * math.log(2))  # n = maxexp: 2 (2^(n-1) e^r) is infinite
+    underflow = real(info.minexp * math.log(2))  # n = minexp: the bits of 2^(n-1) are those of 0
+    all_lost = real(-(info.nmant + 4) * math.log(2))  # below it expm1 rounds to -1
+    degree = 7 if real is np.float32 else 13
+    e_to_r = series(real, [1 / math.factorial(k) for k in range(degree + 1)])
+    e_to_r_minus_1 = series(real, [1 / math.factorial(k + 1) for k in range(degree)])
+
+    @kernel(inline=True, reassociate=False)
+    def reduce(x, lowest):
+        """Return r and 2^(n-1); the half because 2^n itself may overflow.  NaN passes both selects."""
+        x = lowest if x < lowest else x
+        x = overflow if x > overflow else x
+        rounded = real(x * log2e + magic)  # (numba views only what a cast made)
+        n = rounded - magic
+        half_scale = bits(bits(rounded.view(bits) + exponent_of_half) << mantissa).view(real)
+        return (x - n * high) - n * low, half_scale
+
+    @kernel(inline=True, reassociate=False)
+    def exp(x):
+        r, half_scale = reduce(x, underflow)
+        return two * (horner(r, e_to_r) * half_scale)
+
+    @kernel(inline=True, reassociate=False)
+    def expm1(x):
+        r, half_scale = reduce(x, all_lost)
+        return two * (half_scale * (r * horner(r, e_to_r_minus_1)) + (half_scale - half))
+
+    return exp, expm1
+
+
+def hyperbolic_tangent(real: type, exp: Function) -> Function:
+    """Make tanh: x + x^3 P(x^2) / Q(x^2) near zero (Cephes, Moshier 1992), 1 - 2 / (e^2|x| + 1) elsewhere."""
+    p: tuple[float, ...]
+    q: tuple[float, ...]
+    if real is np.float32:
+        p = (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
+        q = (1.0,)
+    else:
+        p = (-9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3)
+        q = (1.0, 1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406305325125486048e3)
+    numerator, denominator = tuple(map(real, p)), tuple(map(real, q))
+    one, two, border = real(1), real(2), real(0.625)
+
+    @kernel(inline=True, reassociate=False)
+    def tanh(x):
+        s = x * x
+        near = x + x * s * (horner(s, numerator) / horner(s, denominator))
+        far = one - two / (exp(two * abs(x)) + one)
+        return near if abs(x) < border else np.copysign(far, x)
+
+    return tanh
+
+
+@kernel
+def error_function_64(x):
+    """Call the C library's erf: exact to one unit, but a call per element."""
+    return math.erf(x)
+
+
+def error_function_32(exp: Function) -> Function:
+    """Make erf for float32 (N. Juffa): x + x P(x^2) near zero, 1 - exp(-polynomial in |x|) elsewhere."""
+    f = np.float32
+    tail = tuple(map(f, (-1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1)))
+    a, b = f(-6.34846687e-1), f(-1.28717512e-1)
+    core = (-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1)
+    center = tuple(map(f, core))
+    one, border, saturated = f(1), f(0.927734375), f(4)
+
+    @kernel(inline=True, reassociate=False)
+    def erf(x):
+        t = abs(x)
+        near = x + x * horner(x * x, center)
+        u = t if t < saturated else saturated  # erf(4) rounds to 1
+        far = one - exp(((horner(u, tail) * u + a) * u + b) * u - u)
+        far = far if t == t else t
+        return near if t <= border else np.copysign(far, x)
+
+    return erf

@@ -1,0 +1,48 @@
+"""Which register tile a convolution uses, and how its cost is estimated."""
+
+import functools
+
+from ops.kernels import simd
+
+TILES_32 = (
+    (12, 2),
+    (8, 3),
+    (6, 4),
+    (8, 2),
+    (6, 2),
+    (5, 4),
+    (4, 4),
+    (3, 6),
+    (2, 8),
+    (12, 1),
+    (8, 1),
+    (6, 1),
+    (4, 2),
+    (2, 4),
+    (1, 8),
+    (1, 2),
+)
+TILES_16 = ((6, 2), (4, 3), (4, 2), (3, 3), (2, 4), (1, 6), (6, 1), (3, 1), (1, 2))
+PIPELINE = 8
+"""Fused multiply-adds in flight that hide their latency."""
+
+
+CALL_CYCLES = 50
+"""Cycles to start a tile and to write it."""
+
+
+@functools.cache
+def choose_tile(rows: int, vectors: int) -> tuple[int, int]:
+    """Return the (rows, vectors) tile that covers rows x vectors in the fewest cycles."""
+    tiles = TILES_32 if simd.registers() == 32 else TILES_16
+    return min(tiles, key=lambda tile: tile_cycles(rows, vectors, tile))
+
+
+def tile_cycles(rows: int, vectors: int, tile: tuple[int, int]) -> int:
+    """Return the cycles that one step of the reduction over all tiles takes, one multiply-add per cycle.
+
+    A tile spends a cycle per product, at least a cycle per operand it loads and at least `PIPELINE` in all.
+    """
+    height, width = tile
+    per_tile = max(height * width, height + width, PIPELINE)
+    return -(-rows // height) * -(-vectors // width) * per_tile

@@ -1,0 +1,478 @@
+"""Losses of classification and regression: how far predictions are from targets.
+
+`reduction` says what becomes of the losses of the elements: "none" keeps them, "sum" adds them, "mean" averages them.
+The older pair `size_average`, `reduce` says the same: (True, True) is "mean", (False, True) "sum", (·, False) "none".
+"""
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from autograd.primitive import primitive
+from autograd.tensor import Tensor
+from ops.activation import logsigmoid
+from ops.arithmetic import abs
+from ops.comparison import clamp_min, where
+from ops.elementary import exp, log, xlogy
+from ops.ieee import elementwise
+from ops.kernels import softmax as kernels
+from ops.reduction import mean, sum
+from ops.shape import movedim
+from ops.softmax import log_softmax, softmax
+
+Array = np.ndarray[Any, Any]
+
+# -- reductions -------------------------------------------------------------------------------------------------------
+
+
+def reduced(loss: Any, reduction: str) -> Any:
+    """Return the losses of the elements as `reduction` says."""
+    if reduction == "mean":
+        return mean(loss)
+    if reduction == "sum":
+        return sum(loss)
+    if reduction == "none":
+        return loss
+    raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """Return the reduction asked for, also where it was asked for in the older way."""
+    if size_average is not None or reduce is not None:
+        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=3,
+        )
+    elif reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return reduction
+
+
+# -- classes ----------------------------------------------------------------------------------------------------------
+
+
+@primitive(residual=True)
+def class_cross_entropy(
+    x: Any, target: Any, weight: Any, *, ignore_index: int, label_smoothing: float, reduction: str
+) -> tuple[Array, tuple[Array, Any]]:
+    """l[n] = −(1 − ε) w[t] log p[n, t] − ε/C · Σ_c w[c] log p[n, c], p = softmax of x over c, t = target[n].
+
+    Entries whose target is `ignore_index` count nothing; the mean divides by the sum of w[t].
+    """
+    rows = _rows(x)
+    losses, row_weight, log_sum = kernels.cross_entropy_forward(
+        rows, target.reshape(len(rows)), weight, ignore_index=ignore_index, label_smoothing=label_smoothing
+    )
+    if reduction == "none":
+        return losses.reshape(target.shape if x.ndim > 1 else ()), (log_sum, None)
+    if reduction == "sum":
+        return np.add.reduce(losses), (log_sum, None)
+    count = np.add.reduce(row_weight)
+    return _quotient(np.add.reduce(losses), count), (log_sum, count)
+
+
+@class_cross_entropy.joint_vjp
+def _(
+    grad: Any,
+    wanted: Any,
+    x: Any,
+    target: Any,
+    weight: Any,
+    residual: Any,
+    ignore_index: int,
+    label_smoothing: float,
+) -> tuple[Any, None, None]:
+    log_sum, count = residual
+    options = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
+    if isinstance(grad, Tensor):
+        scale = grad.reshape((-1, 1)) if count is None else grad * (1 / float(count) if count else 0.0)
+        return _class_cross_entropy_grad(scale, x, target, weight, **options), None, None
+    scale = grad.reshape(grad.size) if count is None else _quotient(grad, count)
+    scale = np.broadcast_to(scale, log_sum.shape)
+    dx = kernels.cross_entropy_backward(scale, _rows(x), target.reshape(log_sum.size), log_sum, weight, **options)
+    return _from_rows(dx, x.shape), None, None
+
+
+def _class_cross_entropy_grad(
+    scale: Any, x: Tensor, target: Tensor, weight: Any, *, ignore_index: int, label_smoothing: float
+) -> Any:
+    """Return dx[n, c] = scale[n] ((a[n] + b Σ_j w[j]) p[n, c] − a[n] [c = t] − b w[c]), a = (1 − ε) w[t], b = ε/C.
+
+    Recordable: only scale and p depend on anything that may require gradients.
+    """
+    rows = movedim(x, 1, -1) if x.ndim > 1 else x
+    rows = rows.reshape((-1, x.shape[min(1, x.ndim - 1)]))
+    classes, dtype = rows.shape[1], x.array.dtype
+    w = np.ones(classes, dtype) if weight is None else weight.array
+    t = target.array.reshape(-1)
+    kept = t != ignore_index
+    hits = np.zeros(rows.shape, dtype)
+    hits[kept, t[kept]] = (1 - label_smoothing) * w[t[kept]]
+    pull = hits + label_smoothing / classes * w * kept[:, None]
+    dx = scale * (softmax(rows, 1) * Tensor(pull.sum(1, keepdims=True)) - Tensor(pull))
+    if x.ndim < 3:
+        return dx.reshape(x.shape)
+    return movedim(dx.reshape((x.shape[0], *x.shape[2:], classes)), -1, 1)
+
+
+def _quotient(total: Any, count: Any) -> Any:
+    """Return total / count, NaN for 0 / 0 as where every row was ignored."""
+    with np.errstate(all="ignore"):
+        return total / count
+
+
+def _rows(x: Array) -> Array:
+    """Return x (N, C, ...) or (C,) as (rows, C)."""
+    if x.ndim == 2:
+        return x
+    if x.ndim == 1:
+        return x[None]
+    return np.moveaxis(x, 1, -1).reshape(x.size // max(x.shape[1], 1), x.shape[1])
+
+
+def _from_rows(rows: Array, shape: tuple[int, ...]) -> Array:
+    if len(shape) < 3:
+        return rows.reshape(shape)
+    return np.moveaxis(rows.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Compare logits (N, C, ...) or (C,) with classes (N, ...) (int64), or with the probabilities of all classes.
+
+    −Σ_c w[c] q[c] log softmax(x)[c], with q the target mixed with ε of the uniform distribution (Szegedy et al. 2016).
+    """
+    reduction = chosen_reduction(size_average, reduce, reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    _check_class_weight("cross_entropy", input, weight)
+    if input.array.shape == target.array.shape and input.array.ndim:
+        return _probability_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    _check_classes("cross_entropy", input, target)
+    return class_cross_entropy(
+        input, target, weight, ignore_index=ignore_index, label_smoothing=label_smoothing, reduction=reduction
+    )
+
+
+def _probability_cross_entropy(
+    input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, label_smoothing: float
+) -> Any:
+    if not target.is_floating_point():
+        raise RuntimeError(
+            f"cross_entropy: Expected floating point type for target with class probabilities, got {target.dtype}"
+        )
+    if ignore_index >= 0:
+        raise RuntimeError("cross_entropy: ignore_index is not supported for floating point target")
+    dim = min(1, input.ndim - 1)
+    classes = input.shape[dim]
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    terms = target * log_softmax(input, dim)
+    if weight is not None:
+        terms = terms * weight.reshape((classes,) + (1,) * (input.ndim - 1 - dim))
+    loss = -sum(terms, dim=dim)
+    return reduced(loss, reduction)
+
+
+@primitive
+def picked(x: Any, classes: Any) -> Array:
+    """y[n] = x[n, t], t = classes[n]; 0 where t is negative."""
+    dim = min(1, x.ndim - 1)
+    y = np.take_along_axis(x, np.expand_dims(classes, dim), dim).squeeze(dim)
+    return np.where(classes < 0, x.dtype.type(0), y)
+
+
+@primitive
+def unpicked(x: Any, classes: Any, *, shape: tuple[int, ...]) -> Array:
+    """y[n, c] = x[n] where c = classes[n] ≥ 0, else 0: the adjoint of `picked`."""
+    y, dim = np.zeros(shape, x.dtype), min(1, len(shape) - 1)
+    np.put_along_axis(y, np.expand_dims(classes, dim), np.expand_dims(np.where(classes < 0, 0, x), dim), dim)
+    return y
+
+
+picked.vjp(x=lambda grad, classes, x_shape: unpicked(grad, classes, shape=x_shape))
+unpicked.vjp(x=lambda grad, classes: picked(grad, classes))
+
+
+def nll_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """l[n] = −w[t] · x[n, t], t = target[n]: input holds log-probabilities (N, C, ...) or (C,).
+
+    Entries whose target is `ignore_index` count nothing; the mean divides by the sum of w[t].
+    """
+    reduction = chosen_reduction(size_average, reduce, reduction)
+    _check_class_weight("nll_loss", input, weight)
+    _check_classes("nll_loss", input, target)
+    dim = min(1, input.ndim - 1)
+    count, positions = input.shape[dim], target.array.astype(np.int64, copy=False)
+    if input.ndim == 1:
+        positions = positions.reshape(())
+    kept = positions != ignore_index
+    outside = kept & ((positions < 0) | (positions >= count))
+    if outside.any():
+        raise IndexError(f"nll_loss: Target {positions[outside][0]} is out of bounds for {count} classes")
+    classes = np.where(kept, positions, -1)
+    share = kept.astype(input.array.dtype) if weight is None else np.where(kept, weight.array[classes], 0)
+    loss = picked(input, classes) * Tensor(-share)
+    if reduction == "mean":
+        return sum(loss) / Tensor(np.asarray(share.sum()))
+    return reduced(loss, reduction)
+
+
+def _check_class_weight(name: str, input: Any, weight: Any) -> None:
+    for what, x in (("input", input), ("weight", weight)):
+        if x is not None and not isinstance(x, Tensor):
+            raise TypeError(f"{name}: {what} must be a Tensor, not {type(x).__name__}")
+    if input.array.ndim == 0:
+        raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
+    if input.array.dtype.kind != "f":
+        raise NotImplementedError(f"{name}: expected a floating-point input, got {input.dtype}")
+    if weight is None:
+        return
+    classes = input.array.shape[min(1, input.array.ndim - 1)]
+    if weight.array.shape != (classes,):
+        raise RuntimeError(
+            f"{name}: weight tensor should be defined either for all {classes} classes or no classes but got weight "
+            f"tensor of shape: {list(weight.shape)}"
+        )
+    if weight.array.dtype != input.array.dtype:
+        raise RuntimeError(f"{name}: expected weight of type {input.dtype}, got {weight.dtype}")
+    if weight.requires_grad:
+        raise RuntimeError(f"{name}: weight is a constant: it cannot have requires_grad True")
+
+
+def _check_classes(name: str, input: Tensor, target: Any) -> None:
+    if not isinstance(target, Tensor):
+        raise TypeError(f"{name}: target must be a Tensor, not {type(target).__name__}")
+    x, t = input.array, target.array
+    if t.dtype != np.int64 and t.dtype != np.uint8:
+        raise RuntimeError(f"{name}: expected target dtype to be int64 or uint8, but got {target.dtype}")
+    if x.ndim == 1:
+        if t.size != 1 or t.ndim > 1:
+            raise RuntimeError(f"{name}: expected one target class for an input of one dimension, got {list(t.shape)}")
+        return
+    if t.ndim == 0 or t.shape[0] != x.shape[0]:
+        raise ValueError(
+            f"{name}: Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0] if t.ndim else 0})."
+        )
+    expected = (x.shape[0], *x.shape[2:])
+    if t.shape != expected:
+        raise RuntimeError(f"{name}: Expected target size {list(expected)}, got {list(t.shape)}")
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+
+
+@primitive(promotion="common")
+@elementwise
+def squared_error(x: Any, target: Any, *, reduction: str) -> Array:
+    """(x − target)² of every element, their sum, or their mean."""
+    d = np.subtract(x, target)
+    if reduction == "none":
+        return d * d
+    flat = d.reshape(d.size)
+    total = np.dot(flat, flat)
+    return total / np.float64(d.size) if reduction == "mean" else total
+
+
+@squared_error.joint_vjp
+def _(grad: Any, wanted: Any, x: Any, target: Any, reduction: str) -> tuple[Any, Any]:
+    d = x - target
+    slope = 2 / math.prod(d.shape) if reduction == "mean" and math.prod(d.shape) else 2.0
+    dx = (grad * slope) * d
+    return dx, -dx if wanted[1] else None
+
+
+def mse_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Any = None,
+) -> Any:
+    """l = (x − target)²; with a weight per element the mean is Σ weight · l / Σ weight."""
+    reduction = chosen_reduction(size_average, reduce, reduction)
+    _check_pair("mse_loss", input, target)
+    if weight is None:
+        return squared_error(input, target, reduction=reduction)
+    return _weighted(squared_error(input, target, reduction="none"), input, weight, reduction)
+
+
+def l1_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Any = None,
+) -> Any:
+    """l = |x − target|; with a weight per element the mean is Σ weight · l / Σ weight."""
+    reduction = chosen_reduction(size_average, reduce, reduction)
+    _check_pair("l1_loss", input, target)
+    loss = abs(input - target)
+    return reduced(loss, reduction) if weight is None else _weighted(loss, input, weight, reduction)
+
+
+def smooth_l1_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Any:
+    """l = d² / (2 beta) where |d| < beta, else |d| − beta/2, with d = x − target (Girshick 2015)."""
+    reduction = chosen_reduction(size_average, reduce, reduction)
+    _check_pair("smooth_l1_loss", input, target)
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss: negative values for beta are not supported, got {beta}")
+    distance = abs(input - target)
+    if beta:
+        distance = where(distance < beta, distance * distance * (0.5 / beta), distance - 0.5 * beta)
+    return reduced(distance, reduction)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+    """l = d²/2 where |d| ≤ delta, else delta (|d| − delta/2), with d = x − target (Huber 1964)."""
+    _check_pair("huber_loss", input, target)
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss: non-positive values for delta are not supported, got {delta}")
+    distance = abs(input - target)
+    loss = where(distance <= delta, 0.5 * distance * distance, delta * (distance - 0.5 * delta))
+    return reduced(loss if weight is None else loss * _checked_weight(input, weight), reduction)
+
+
+def _weighted(loss: Any, input: Any, weight: Any, reduction: str) -> Any:
+    loss = loss * _checked_weight(input, weight)
+    return sum(loss) / sum(weight) if reduction == "mean" else reduced(loss, reduction)
+
+
+def _checked_weight(input: Any, weight: Any) -> Any:
+    if weight.shape != input.shape:
+        raise ValueError(f"Weights and input must have the same size, got {list(weight.shape)} and {list(input.shape)}")
+    return weight
+
+
+def _check_pair(name: str, input: Any, target: Any) -> None:
+    for what, x in (("input", input), ("target", target)):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name}: {what} must be a Tensor, not {type(x).__name__}")
+    if input.array.dtype.kind != "f" and target.array.dtype.kind != "f":
+        raise NotImplementedError(f"{name}: expected floating-point tensors, got {input.dtype} and {target.dtype}")
+    if input.array.shape != target.array.shape:
+        warnings.warn(
+            f"Using a target size ({list(target.shape)}) that is different to the input size ({list(input.shape)}). This "
+            "will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
+
+
+# -- probabilities ----------------------------------------------------------------------------------------------------
+
+
+@primitive(promotion="common")
+@elementwise
+def bernoulli_nll(x: Any, target: Any) -> Array:
+    """−t log x − (1 − t) log(1 − x), the logarithms at least −100 so that a sure and wrong x costs a finite 100."""
+    return -(target * np.maximum(np.log(x), -100) + (1 - target) * np.maximum(np.log1p(-x), -100))
+
+
+bernoulli_nll.vjp(
+    x=lambda grad, x, target: grad * (x - target) / clamp_min((1 - x) * x, 1e-12),
+    target=lambda grad, x: grad * (log(1 - x) - log(x)),
+)
+
+
+def binary_cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """l = −weight (t log x + (1 − t) log(1 − x)), x and t in [0, 1]; a logarithm counts as −100 at least."""
+    reduction = chosen_reduction(size_average, reduce, reduction)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"binary_cross_entropy: Using a target size ({list(target.shape)}) that is different to the input size "
+            f"({list(input.shape)}) is deprecated. Please ensure they have the same size."
+        )
+    if input.dtype != target.dtype:
+        raise RuntimeError(f"binary_cross_entropy: input is {input.dtype} but target is {target.dtype}")
+    for what, x in (("input", input.array), ("target", target.array)):
+        if x.size and not (x.min() >= 0 and x.max() <= 1):
+            raise RuntimeError(f"binary_cross_entropy: all elements of {what} should be between 0 and 1")
+    loss = bernoulli_nll(input, target)
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
+) -> Any:
+    """l = −weight (pos_weight t log σ(x) + (1 − t) log(1 − σ(x))), σ the logistic function: stable for every x.
+
+    log(1 − σ(x)) = log σ(x) − x leaves one logarithm.
+    """
+    reduction = chosen_reduction(size_average, reduce, reduction)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"binary_cross_entropy_with_logits: Target size ({list(target.shape)}) must be the same as input size "
+            f"({list(input.shape)})"
+        )
+    share = None if pos_weight is None else (pos_weight - 1) * target + 1
+    logs = logsigmoid(input)
+    loss = (1 - target) * input - (logs if share is None else share * logs)
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def kl_div(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Any:
+    """l = t (log t − x), x log-probabilities; "batchmean" divides the sum by the batch, as the divergence is defined.
+
+    With log_target, target holds log t.
+    """
+    if reduction == "batchmean":
+        total = kl_div(input, target, reduction="sum", log_target=log_target)
+        return total / input.shape[0] if input.ndim else total
+    if reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
+            "only by the batch size, and aligns with the KL div math definition.",
+            stacklevel=2,
+        )
+    reduction = chosen_reduction(size_average, reduce, reduction)
+    if log_target:
+        return reduced(exp(target) * (target - input), reduction)
+    return reduced(xlogy(target, target) - target * input, reduction)

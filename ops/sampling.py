@@ -1,0 +1,333 @@
+"""Random tensors. All of them draw from a `Generator`, by default the one `manual_seed` seeds."""
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from autograd import dtypes
+from autograd.random import Generator, resolve
+from autograd.tensor import Tensor
+from autograd.views import assign
+from ops.creation import dtype_or_default, made
+from ops.dims import as_sizes, check_sizes
+from ops.shape import broadcast_shapes
+
+Sizes = tuple[int, ...]
+MaybeGenerator = Generator | None
+
+MANTISSA = {np.dtype(np.float16): 11, np.dtype(np.float32): 24, np.dtype(np.float64): 53}
+"""Bits of a floating type up to which all integers are exact."""
+
+
+def _floating(name: str, dtype: np.dtype) -> np.dtype:
+    if dtype.kind != "f":
+        raise NotImplementedError(f"{name}: not implemented for {dtypes.FROM_NUMPY[dtype]}, only for floating types")
+    return dtype
+
+
+def _uniform(generator: MaybeGenerator, shape: Sizes, dtype: np.dtype) -> np.ndarray:
+    """Return numbers from [0, 1)."""
+    source = resolve(generator).numpy
+    if dtype == np.float16:  # rounding a float32 could give 1
+        return (source.integers(0, 2**11, shape) / 2**11).astype(dtype)
+    return np.asarray(source.random(shape, dtype))
+
+
+def _standard_normal(generator: MaybeGenerator, shape: Sizes, dtype: np.dtype) -> np.ndarray:
+    drawn = np.float32 if dtype == np.float16 else dtype
+    return np.asarray(resolve(generator).numpy.standard_normal(shape, drawn)).astype(dtype, copy=False)
+
+
+# -- uniform and normal -----------------------------------------------------------------------------------------------
+
+
+def rand(
+    *sizes: Any,
+    size: Any = None,
+    generator: MaybeGenerator = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return numbers drawn evenly from [0, 1)."""
+    shape = check_sizes("rand", as_sizes("rand", sizes, size))
+    return made(_uniform(generator, shape, _floating("rand", dtype_or_default(dtype))), device, requires_grad)
+
+
+def randn(
+    *sizes: Any,
+    size: Any = None,
+    generator: MaybeGenerator = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return numbers drawn from the normal distribution of mean 0 and variance 1."""
+    shape = check_sizes("randn", as_sizes("randn", sizes, size))
+    values = _standard_normal(generator, shape, _floating("randn", dtype_or_default(dtype)))
+    return made(values, device, requires_grad)
+
+
+def rand_like(
+    input: Tensor,
+    *,
+    generator: MaybeGenerator = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return `rand` of the tensor's shape and type."""
+    target = _floating("rand_like", input.array.dtype if dtype is None else dtypes.as_numpy(dtype))
+    return made(_uniform(generator, input.array.shape, target), device, requires_grad)
+
+
+def randn_like(
+    input: Tensor,
+    *,
+    generator: MaybeGenerator = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return `randn` of the tensor's shape and type."""
+    target = _floating("randn_like", input.array.dtype if dtype is None else dtypes.as_numpy(dtype))
+    return made(_standard_normal(generator, input.array.shape, target), device, requires_grad)
+
+
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: MaybeGenerator = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return numbers drawn from the normal distribution; mean and std may be tensors, else `size` is needed."""
+    arrays = [x.array if isinstance(x, Tensor) else np.asarray(x) for x in (mean, std)]
+    if (arrays[1] < 0).any():
+        raise RuntimeError(f"normal expects all elements of std >= 0.0, got {arrays[1].min()}")
+    tensors = [x.array for x in (mean, std) if isinstance(x, Tensor)]
+    if size is None and not tensors:
+        raise TypeError("normal: size is needed where both mean and std are numbers")
+    shape = tuple(broadcast_shapes(*[a.shape for a in arrays])) if size is None else as_sizes("normal", (size,))
+    target = dtypes.result_dtype(tensors) if tensors and dtype is None else dtype_or_default(dtype)
+    values = _standard_normal(generator, check_sizes("normal", shape), _floating("normal", target))
+    return made((values * arrays[1] + arrays[0]).astype(target, copy=False), device, requires_grad)
+
+
+# -- integers ---------------------------------------------------------------------------------------------------------
+
+
+def randint(
+    low: Any = 0,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: MaybeGenerator = None,
+    dtype: Any = np.int64,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return integers drawn evenly from low ≤ i < high; called with (high, size), from 0 on."""
+    if isinstance(high, (tuple, list)):
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if size is None:
+        raise TypeError('randint() missing the argument "size"')
+    values = _integers("randint", generator, (low, high), check_sizes("randint", as_sizes("randint", (size,))))
+    return made(values.astype(dtypes.as_numpy(dtype)), device, requires_grad)
+
+
+def _integers(name: str, generator: MaybeGenerator, limits: tuple[Any, Any], shape: Sizes) -> np.ndarray:
+    low, high = (operator.index(limit) for limit in limits)
+    if low >= high:
+        raise RuntimeError(f"{name}: random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    return np.asarray(resolve(generator).numpy.integers(low, high, shape))
+
+
+def randint_like(
+    input: Tensor,
+    low: int = 0,
+    high: int | None = None,
+    *,
+    generator: MaybeGenerator = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return `randint` of the tensor's shape and type."""
+    limits = (0, low) if high is None else (low, high)
+    values = _integers("randint_like", generator, limits, input.array.shape)
+    target = input.array.dtype if dtype is None else dtypes.as_numpy(dtype)
+    return made(values.astype(target), device, requires_grad)
+
+
+def randperm(
+    n: int,
+    *,
+    generator: MaybeGenerator = None,
+    dtype: Any = np.int64,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return the integers 0 to n − 1 in random order."""
+    if n < 0:
+        raise RuntimeError(f"randperm: n must be non-negative, got {n}")
+    return made(resolve(generator).numpy.permutation(n).astype(dtypes.as_numpy(dtype)), device, requires_grad)
+
+
+# -- events -----------------------------------------------------------------------------------------------------------
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: MaybeGenerator = None) -> Tensor:
+    """Return 1 with the probability the element of `input` says (or `p` for all of its shape), else 0."""
+    _floating("bernoulli", input.array.dtype)
+    return Tensor(_events("bernoulli", generator, input.array if p is None else p, input.array))
+
+
+def _events(name: str, generator: MaybeGenerator, p: Any, like: np.ndarray) -> np.ndarray:
+    probability = np.asarray(p)
+    if not ((probability >= 0) & (probability <= 1)).all():
+        raise RuntimeError(f"{name} expects p to be in [0, 1], but got p={np.array2string(probability, threshold=4)}")
+    drawn = _uniform(generator, like.shape, np.dtype(np.float64 if like.dtype == np.float64 else np.float32))
+    return (drawn < probability).astype(like.dtype)
+
+
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: MaybeGenerator = None
+) -> Tensor:
+    """Return positions drawn with probabilities proportional to each row of `input`.
+
+    Shapes: input (..., n) with at most two dimensions -> (..., num_samples).
+    """
+    weights = _floating_weights(input)
+    if num_samples <= 0:
+        raise RuntimeError(f"multinomial: cannot sample n_sample <= 0 samples, got {num_samples}")
+    if not replacement and num_samples > weights.shape[-1]:
+        raise RuntimeError(
+            f"multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement, got {num_samples} "
+            f"of {weights.shape[-1]}"
+        )
+    draw = _with_replacement if replacement else _without_replacement
+    return Tensor(draw(generator, weights, num_samples))
+
+
+def _floating_weights(input: Tensor) -> np.ndarray:
+    _floating("multinomial", input.array.dtype)
+    weights = input.array.astype(np.float64)
+    if weights.ndim not in (1, 2):
+        raise RuntimeError(f"multinomial: prob_dist must be 1 or 2 dim, got {weights.ndim}")
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise RuntimeError("multinomial: probability tensor contains either `inf`, `nan` or element < 0")
+    if (weights.sum(-1) <= 0).any():
+        raise RuntimeError("multinomial: invalid multinomial distribution (sum of probabilities <= 0)")
+    return weights
+
+
+def _without_replacement(generator: MaybeGenerator, weights: np.ndarray, count: int) -> np.ndarray:
+    """The largest of wᵢ / eᵢ with eᵢ exponential come in the order of drawing (Efraimidis and Spirakis, 2006)."""
+    keys = weights / resolve(generator).numpy.standard_exponential(weights.shape)
+    return np.argsort(-keys, axis=-1, kind="stable")[..., :count]
+
+
+def _with_replacement(generator: MaybeGenerator, weights: np.ndarray, count: int) -> np.ndarray:
+    """Invert the distribution function."""
+    rows = weights.reshape(-1, weights.shape[-1])
+    below = np.cumsum(rows, axis=1)
+    drawn = _uniform(generator, (len(rows), count), np.dtype(np.float64)) * below[:, -1:]
+    found = np.stack([np.searchsorted(b, d, side="right") for b, d in zip(below, drawn, strict=True)])
+    last = weights.shape[-1] - 1 - np.argmax(rows[:, ::-1] > 0, axis=1)  # where rounding up reached the end
+    return np.minimum(found, last[:, None]).reshape(*weights.shape[:-1], count)
+
+
+# -- in place ---------------------------------------------------------------------------------------------------------
+
+
+def _replace(input: Tensor, values: np.ndarray, by: str) -> Tensor:
+    assign(input, Tensor(values.astype(input.array.dtype, copy=False)), by)
+    return input
+
+
+def uniform_(input: Tensor, from_: float = 0, to: float = 1, *, generator: MaybeGenerator = None) -> Tensor:
+    """Set every element to a number drawn evenly from [from, to)."""
+    dtype = _floating("uniform_", input.array.dtype)
+    if from_ > to:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={from_} > to={to}")
+    values = _uniform(generator, input.array.shape, dtype) * dtype.type(to - from_) + dtype.type(from_)
+    return _replace(input, values, "uniform_")
+
+
+def normal_(input: Tensor, mean: float = 0, std: float = 1, *, generator: MaybeGenerator = None) -> Tensor:
+    """Set every element to a number drawn from the normal distribution."""
+    dtype = _floating("normal_", input.array.dtype)
+    if std < 0:
+        raise RuntimeError(f"normal_ expects std >= 0.0, but found std {std}")
+    values = _standard_normal(generator, input.array.shape, dtype) * dtype.type(std) + dtype.type(mean)
+    return _replace(input, values, "normal_")
+
+
+def bernoulli_(input: Tensor, p: Any = 0.5, *, generator: MaybeGenerator = None) -> Tensor:
+    """Set every element to 1 with probability p, a number or a tensor, else to 0."""
+    probability = p.array if isinstance(p, Tensor) else p
+    return _replace(input, _events("bernoulli_", generator, probability, input.array), "bernoulli_")
+
+
+def random_(
+    input: Tensor, from_: int | None = None, to: int | None = None, *, generator: MaybeGenerator = None
+) -> Tensor:
+    """Set every element to an integer drawn evenly from from ≤ i < to; called with one number, from 0 on.
+
+    Without limits, to one of those the type holds exactly, from 0 on.
+    """
+    dtype = input.array.dtype
+    if from_ is None:
+        top = 2 if dtype.kind == "b" else 2 ** MANTISSA[dtype] + 1 if dtype.kind == "f" else np.iinfo(dtype).max
+        from_, to = 0, top
+    elif to is None:
+        from_, to = 0, from_
+    return _replace(input, _integers("random_", generator, (from_, to), input.array.shape), "random_")
+
+
+def exponential_(input: Tensor, lambd: float = 1, *, generator: MaybeGenerator = None) -> Tensor:
+    """Set every element to a number drawn with the density lambd · exp(−lambd · x), x > 0."""
+    _floating("exponential_", input.array.dtype)
+    if not lambd > 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+    values = -np.log1p(-_open_uniform(generator, input.array.shape)) / lambd
+    return _replace(input, values, "exponential_")
+
+
+def _open_uniform(generator: MaybeGenerator, shape: Sizes) -> np.ndarray:
+    """Return float64 numbers from (0, 1)."""
+    return (resolve(generator).numpy.integers(0, 2**52, shape) + 0.5) / 2**52
+
+
+def cauchy_(input: Tensor, median: float = 0, sigma: float = 1, *, generator: MaybeGenerator = None) -> Tensor:
+    """Set every element to a number drawn from the Cauchy distribution: median + sigma · tan(π (u − ½))."""
+    _floating("cauchy_", input.array.dtype)
+    if not sigma > 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
+    values = median + sigma * np.tan(math.pi * (_open_uniform(generator, input.array.shape) - 0.5))
+    return _replace(input, values, "cauchy_")
+
+
+def log_normal_(input: Tensor, mean: float = 1, std: float = 2, *, generator: MaybeGenerator = None) -> Tensor:
+    """Set every element to the exponential of a number drawn from the normal distribution."""
+    _floating("log_normal_", input.array.dtype)
+    if not std > 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
+    values = np.exp(mean + std * _standard_normal(generator, input.array.shape, np.dtype(np.float64)))
+    return _replace(input, values, "log_normal_")
+
+
+def geometric_(input: Tensor, p: float, *, generator: MaybeGenerator = None) -> Tensor:
+    """Set every element to the number of the first success in trials that succeed with probability p."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
+    values = np.ceil(np.log(_open_uniform(generator, input.array.shape)) / math.log1p(-p))
+    return _replace(input, values, "geometric_")

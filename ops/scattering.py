@@ -1,0 +1,223 @@
+"""One element at a time along a dimension: gather, and its relatives that write."""
+
+from typing import Any
+
+import numpy as np
+
+from autograd import dtypes
+from autograd.primitive import primitive
+from autograd.tensor import Tensor
+from ops.dims import wrap_dim
+from ops.indexing import ZERO
+from ops.kernels.rows import add_rows
+from ops.selecting import array_of, integers
+from ops.shape import broadcast_shapes, expand, ravel
+from ops.slicing import sliced
+
+Sizes = tuple[int, ...]
+
+
+def _flat_positions(index: np.ndarray, dim: int, shape: Sizes) -> np.ndarray:
+    """Return, for every i, the C-order number of element [..., index[..., i, ...], ...] of an array of `shape`."""
+    positions = np.zeros((), np.intp)
+    for k, size in enumerate(shape):
+        along = index if k == dim else np.arange(index.shape[k]).reshape(-1, *[1] * (len(shape) - 1 - k))
+        positions = positions * size + along
+    return positions
+
+
+@primitive
+def gathered(x: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
+    """y[..., i, ...] = x[..., index[..., i, ...], ...]."""
+    return x.reshape(-1)[_flat_positions(index, dim, x.shape)]
+
+
+@primitive
+def ungathered(x: np.ndarray, index: np.ndarray, *, dim: int, shape: Sizes) -> np.ndarray:
+    """Zeros of `shape` with x[..., i, ...] added at [..., index[..., i, ...], ...]: the adjoint of `gathered`."""
+    y = np.zeros(shape, x.dtype)
+    add_rows(y.reshape(-1, 1), _flat_positions(index, dim, shape).reshape(-1), x.reshape(-1, 1))
+    return y
+
+
+@primitive
+def scattered(x: np.ndarray, value: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
+    """A copy of x with value[..., i, ...] at [..., index[..., i, ...], ...]."""
+    y = x.copy()
+    y.reshape(-1)[_flat_positions(index, dim, x.shape)] = value
+    return y
+
+
+gathered.vjp(x=lambda grad, index, x_shape, dim: ungathered(grad, index, dim=dim, shape=x_shape))
+ungathered.vjp(x=lambda grad, index, dim: gathered(grad, index, dim=dim))
+scattered.vjp(
+    x=lambda grad, index, dim: scattered(grad, ZERO, index, dim=dim),
+    value=lambda grad, index, dim: gathered(grad, index, dim=dim),
+)
+
+
+def _element_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any]:
+    """Return the wrapped dim and the checked index."""
+    index = integers(name, index)
+    dim = wrap_dim(name, dim, input.ndim)
+    if index.ndim != input.ndim:
+        raise RuntimeError(
+            f"{name}: Index tensor must have the same number of dimensions as input tensor, got {index.ndim} and "
+            f"{input.ndim}"
+        )
+    for k, (n, size) in enumerate(zip(index.shape, input.shape, strict=True)):
+        if k != dim and n > size:
+            raise RuntimeError(
+                f"{name}: Size does not match at dimension {k} expected index {list(index.shape)} to be no larger than "
+                f"self {list(input.shape)} apart from dimension {dim}"
+            )
+    array = array_of(index)
+    size = input.shape[dim] if input.ndim else 1
+    outside = (array < 0) | (array >= size)
+    if outside.any():
+        first = array[outside].flat[0] if array.ndim else array
+        raise RuntimeError(f"{name}: index {first} is out of bounds for dimension {dim} with size {size}")
+    return dim, index
+
+
+def gather(input: Any, dim: int, index: Any) -> Any:
+    """y[..., i, ...] = input[..., index[..., i, ...], ...]: the index has y's shape, and i runs along `dim`."""
+    dim, index = _element_index("gather", input, dim, index)
+    return gathered(input, index, dim=dim)
+
+
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """Return `gather` with input and indices broadcast in the other dimensions; without `dim`, on both flattened."""
+    if dim is None:
+        return gather(ravel(input), 0, ravel(indices))
+    if input.ndim != indices.ndim:
+        raise RuntimeError(
+            f"take_along_dim: input and indices should have the same number of dimensions, but got {input.ndim} "
+            f"dimensions for input, and {indices.ndim} dimensions for indices"
+        )
+    dim = wrap_dim("take_along_dim", dim, input.ndim)
+    others = [tuple([1 if k == dim else n for k, n in enumerate(x.shape)]) for x in (input, indices)]
+    shape = list(broadcast_shapes(*others))
+    input, indices = (expand(x, [*shape[:dim], x.shape[dim], *shape[dim + 1 :]]) for x in (input, indices))
+    return gather(input, dim, indices)
+
+
+def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
+    """Return `input` with src[..., i, ...], or a number, written at [..., index[..., i, ...], ...].
+
+    `reduce` "add" or "multiply" combines with what is there.
+    """
+    src = value if src is None else src
+    if reduce not in (None, "add", "multiply"):
+        raise RuntimeError(f"scatter: reduce argument must be either add or multiply, got {reduce!r}")
+    dim, index = _element_index("scatter", input, dim, index)
+    if not isinstance(src, (Tensor, np.ndarray)):
+        src = np.full(index.shape, src, array_of(input).dtype)
+    src = _source("scatter", input, index, src)
+    if reduce is None:
+        return scattered(input, src, index, dim=dim)
+    return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
+
+
+def _source(name: str, input: Any, index: Any, src: Any) -> Any:
+    """Return the part of `src` that the index covers."""
+    ours, given = (dtypes.FROM_NUMPY[array_of(x).dtype] for x in (input, src))
+    if ours != given:
+        raise RuntimeError(f"{name}: Expected self.dtype to be equal to src.dtype, got {ours} and {given}")
+    if src.ndim != index.ndim or any(n > size for n, size in zip(index.shape, src.shape, strict=True)):
+        raise RuntimeError(f"{name}: Expected index {list(index.shape)} to be no larger than src {list(src.shape)}")
+    if tuple(src.shape) == tuple(index.shape):
+        return src
+    return sliced(src, index=tuple([slice(0, n) for n in index.shape]))
+
+
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """Return `input` with src[..., i, ...] added at [..., index[..., i, ...], ...], for every i."""
+    dim, index = _element_index("scatter_add", input, dim, index)
+    src = _source("scatter_add", input, index, src)
+    return input + ungathered(src, index, dim=dim, shape=tuple(input.shape))
+
+
+# -- reductions -------------------------------------------------------------------------------------------------------
+
+
+@primitive
+def scattered_extremum(
+    x: np.ndarray, src: np.ndarray, index: np.ndarray, *, dim: int, largest: bool
+) -> np.ndarray:
+    """The largest, or smallest, of x and all src[..., i, ...] that go to the same element."""
+    y = x.copy()
+    ufunc = np.maximum if largest else np.minimum
+    ufunc.at(y.reshape(-1), _flat_positions(index, dim, x.shape).reshape(-1), src.reshape(-1))
+    return y
+
+
+@scattered_extremum.joint_vjp
+def scattered_extremum_vjp(grad: Any, wanted: Any, x: Any, src: Any, index: Any, output: Any, dim: int) -> Any:
+    """Ties share the gradient equally."""
+    chosen, chosen_src = x == output, src == gathered(output, index, dim=dim)
+    count = chosen + ungathered(1.0 * chosen_src, index, dim=dim, shape=tuple(x.shape))
+    share = grad / count
+    return share * chosen, gathered(share, index, dim=dim) * chosen_src, None
+
+
+@primitive
+def scattered_product(x: np.ndarray, src: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
+    """The product of x and all src[..., i, ...] that go to the same element."""
+    y = x.copy()
+    np.multiply.at(y.reshape(-1), _flat_positions(index, dim, x.shape).reshape(-1), src.reshape(-1))
+    return y
+
+
+@scattered_product.joint_vjp
+def scattered_product_vjp(grad: Any, wanted: Any, x: Any, src: Any, index: Any, dim: int) -> Any:
+    """The product of the other factors: zeros are counted, the product is formed without them."""
+    zero, zero_src = x == 0, src == 0
+    zeros = zero + ungathered(1.0 * zero_src, index, dim=dim, shape=tuple(x.shape))
+    product = scattered_product(x + zero, src + zero_src, index, dim=dim)
+    others = grad * product * (zeros == 0)
+    others_of_zero = grad * product * (zeros == 1)
+    grad_x = others / (x + zero) * (zero == 0) + others_of_zero * zero
+    grad_src = gathered(others, index, dim=dim) / (src + zero_src) * (zero_src == 0)
+    return grad_x, grad_src + gathered(others_of_zero, index, dim=dim) * zero_src, None
+
+
+IDENTITY = {"sum": 0, "mean": 0, "prod": 1, "amax": -np.inf, "amin": np.inf}
+
+
+def scatter_reduce(
+    input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
+) -> Any:
+    """Reduce src[..., i, ...] into the elements [..., index[..., i, ...], ...] of `input`.
+
+    Args:
+        reduce: "sum", "prod", "mean", "amax" or "amin".
+        include_self: whether an element's value before takes part.
+    """
+    if reduce not in IDENTITY:
+        raise RuntimeError(f"scatter_reduce: reduce argument must be one of {list(IDENTITY)}, got {reduce!r}")
+    dim, index = _element_index("scatter_reduce", input, dim, index)
+    src = _source("scatter_reduce", input, index, src)
+    if not include_self:
+        input = scattered(input, _identity(reduce, array_of(input).dtype), index, dim=dim)
+    if reduce == "prod":
+        return scattered_product(input, src, index, dim=dim)
+    if reduce in ("amax", "amin"):
+        return scattered_extremum(input, src, index, dim=dim, largest=reduce == "amax")
+    total = input + ungathered(src, index, dim=dim, shape=tuple(input.shape))
+    return total if reduce == "sum" else _mean(total, index, dim, include_self)
+
+
+def _identity(reduce: str, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind == "f" or reduce in ("sum", "mean", "prod"):
+        return np.asarray(IDENTITY[reduce], dtype)
+    limits = np.iinfo(dtype)
+    return np.asarray(limits.min if reduce == "amax" else limits.max, dtype)
+
+
+def _mean(total: Any, index: Any, dim: int, include_self: bool) -> Any:
+    dtype = array_of(total).dtype
+    count = np.zeros(total.shape, dtype)
+    np.add.at(count.reshape(-1), _flat_positions(array_of(index), dim, count.shape).reshape(-1), 1)
+    count = np.maximum(count + include_self, 1)
+    return total / count if dtype.kind == "f" else total // count

@@ -1,0 +1,161 @@
+"""Slices and elements chosen by vectors of positions or masks, as functions."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd import dtypes
+from autograd.tensor import Tensor
+from ops.dims import wrap_dim
+from ops.indexing import indexed, overwritten, parse, unindexed
+from ops.shape import broadcast_shapes, expand, ravel, reshape
+from ops.slicing import sliced
+
+Sizes = tuple[int, ...]
+
+
+def array_of(x: Any) -> np.ndarray:
+    """Return the array of a Tensor, or the array itself."""
+    return x.array if isinstance(x, Tensor) else np.asarray(x)
+
+
+def integers(name: str, index: Any) -> Any:
+    """Return an index of integers, as int64."""
+    dtype = array_of(index).dtype
+    if dtype.kind not in "iu":
+        raise RuntimeError(f"{name}: Expected dtype int32/int64 for index, got {dtypes.FROM_NUMPY[dtype]}")
+    return index if dtype == np.intp else array_of(index).astype(np.intp)
+
+
+# -- whole slices -----------------------------------------------------------------------------------------------------
+
+
+def _slice_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any]:
+    """Return the wrapped dim and the index as a vector; positions may not be negative."""
+    index = integers(name, index)
+    if index.ndim > 1:
+        raise IndexError(f"{name}: Index is supposed to be a vector, but got dim: {index.ndim}")
+    dim = wrap_dim(name, dim, input.ndim)
+    size = input.shape[dim] if input.ndim else 1
+    _check_positions(name, array_of(index), dim, size)
+    return dim, index if index.ndim else reshape(index, (1,))
+
+
+def _check_positions(name: str, index: np.ndarray, dim: int, size: int) -> None:
+    outside = (index < 0) | (index >= size)
+    if outside.any():
+        raise IndexError(f"{name}: index {index[outside].flat[0]} is out of bounds for dimension {dim} with size {size}")
+
+
+def index_select(input: Any, dim: int, index: Any) -> Any:
+    """y[..., i, ...] = input[..., index[i], ...]."""
+    dim, index = _slice_index("index_select", input, dim, index)
+    if not input.ndim:
+        return reshape(indexed(ravel(input), index, dims=(0,)), ())
+    return indexed(input, index, dims=(dim,))
+
+
+def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+    """Return `input` with alpha · source[..., i, ...] added at [..., index[i], ...], for every i."""
+    dim, index = _slice_index("index_add", input, dim, index)
+    _check_source("index_add", input, (dim, index), source)
+    added = unindexed(source, index, dims=(dim,), shape=tuple(input.shape))
+    return input + (added if alpha == 1 else added * alpha)
+
+
+def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
+    """Return `input` with source[..., i, ...] at [..., index[i], ...], for every i."""
+    dim, index = _slice_index("index_copy", input, dim, index)
+    _check_source("index_copy", input, (dim, index), source)
+    return overwritten(input, source, index, dims=(dim,))
+
+
+def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """Return `input` with `value` at [..., index[i], ...], for every i."""
+    dim, index = _slice_index("index_fill", input, dim, index)
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(f"index_fill: supports only a 0-dimensional value tensor, got {value.ndim} dimension(s).")
+    return overwritten(input, value if isinstance(value, Tensor) else np.asarray(value), index, dims=(dim,))
+
+
+def _check_source(name: str, input: Any, where: tuple[int, Any], source: Any) -> None:
+    dim, index = where
+    expected = [*input.shape]
+    expected[dim] = index.shape[0]
+    if list(source.shape) != expected:
+        raise RuntimeError(f"{name}: source has shape {list(source.shape)}, but input and index expect {expected}")
+    if array_of(source).dtype != array_of(input).dtype:
+        raise RuntimeError(
+            f"{name}: self ({dtypes.FROM_NUMPY[array_of(input).dtype]}) and source "
+            f"({dtypes.FROM_NUMPY[array_of(source).dtype]}) must have the same scalar type"
+        )
+
+
+def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
+    """Return `input` with `values` at input[indices]; `accumulate` adds, position by position, instead."""
+    basic, positions, dims = parse(tuple(indices), tuple(input.shape))
+    if basic is not None:
+        raise IndexError("index_put: indices must be tensors of positions or masks, one for each leading dimension")
+    if not accumulate:
+        return overwritten(input, values, *positions, dims=dims)
+    shape = indexed(array_of(input), *[array_of(i) for i in positions], dims=dims).shape
+    return input + unindexed(expand(values, shape), *positions, dims=dims, shape=tuple(input.shape))
+
+
+def take(input: Any, index: Any) -> Any:
+    """y[i] = input's element number index[i], counted in C order."""
+    return indexed(ravel(input), integers("take", index), dims=(0,))
+
+
+def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
+    """Return `input` with source[i] at element number index[i]; `accumulate` adds instead."""
+    index = ravel(integers("put", index))
+    if math.prod(source.shape) != index.shape[0]:
+        raise IndexError(
+            f"put_(): Expected source and index to have the same number of elements, but got source.numel() = "
+            f"{math.prod(source.shape)}, index.numel() = {index.shape[0]}"
+        )
+    return reshape(index_put(ravel(input), (index,), ravel(source), accumulate), tuple(input.shape))
+
+
+def masked_select(input: Any, mask: Any) -> Any:
+    """Return the elements where `mask`, broadcast, is true, as one dimension."""
+    found, shape = _masked(mask, input)
+    return indexed(expand(input, shape), *found, dims=tuple(range(len(shape))))
+
+
+def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+    """Return `input` with the elements of `source`, one after another, where `mask` is true."""
+    found, shape = _masked(mask, input)
+    count = len(found[0])
+    if math.prod(source.shape) < count:
+        raise RuntimeError(
+            f"masked_scatter: expected self and source to have same dtypes and source to have at least {count} "
+            f"elements, got {math.prod(source.shape)}"
+        )
+    chosen = sliced(ravel(source), index=(slice(0, count),))
+    return overwritten(expand(input, shape), chosen, *found, dims=tuple(range(len(shape))))
+
+
+def _masked(mask: Any, input: Any) -> tuple[tuple[np.ndarray, ...], Sizes]:
+    """Return where the mask is true, and the shape it and the input broadcast to (a 0-d one as (1,))."""
+    array = array_of(mask)
+    if array.dtype != bool:
+        raise RuntimeError(f"expected BoolTensor for mask, got {dtypes.FROM_NUMPY[array.dtype]}")
+    shape = tuple(broadcast_shapes(input.shape, array.shape)) or (1,)
+    return np.broadcast_to(array, shape).nonzero(), shape
+
+
+def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+    """Return the positions of the elements that are not zero: (count, dimensions), or a vector per dimension."""
+    array = array_of(input)
+    if as_tuple:
+        return tuple([Tensor(found) for found in np.atleast_1d(array).nonzero()])
+    return Tensor(np.argwhere(array))
+
+
+def argwhere(input: Any) -> Tensor:
+    """Return the positions of the elements that are not zero: (count, dimensions)."""
+    return Tensor(np.argwhere(array_of(input)))

@@ -1,0 +1,377 @@
+"""Views by shape: the same elements in the same memory, laid out otherwise.
+
+Four primitives (`reshaped`, `permuted`, `expanded`, and `packed`, which copies) carry every function below. Only
+`reshape`, `flatten` and their relatives copy, and only where no strides describe the result.
+"""
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from autograd import dtypes
+from autograd.primitive import primitive
+from autograd.tensor import Size, Tensor
+from autograd.views import detach, view_primitive
+from ops.dims import as_sizes, wrap_dim, wrap_dims
+
+Sizes = tuple[int, ...]
+
+
+@view_primitive
+def reshaped(x: np.ndarray, *, shape: Sizes) -> np.ndarray:
+    """The elements of x, in C order, under another shape."""
+    return x.reshape(shape)
+
+
+reshaped.vjp(x=lambda grad, x_shape: reshaped(grad, shape=x_shape))
+
+
+@view_primitive
+def permuted(x: np.ndarray, *, dims: Sizes) -> np.ndarray:
+    """y[i₀, i₁, ...] = x with dimension dims[k] of x as dimension k of y."""
+    return x.transpose(dims)
+
+
+permuted.vjp(x=lambda grad, dims: permuted(grad, dims=inverse_permutation(dims)))
+
+
+@view_primitive
+def expanded(x: np.ndarray, *, shape: Sizes) -> np.ndarray:
+    """x repeated along new dimensions and along those of size 1, all repeats in the same memory."""
+    extra = len(shape) - x.ndim
+    strides = [0] * extra + [
+        s if n == shape[extra + i] else 0 for i, (n, s) in enumerate(zip(x.shape, x.strides, strict=True))
+    ]
+    return as_strided(x, shape, strides, writeable=x.flags.writeable)
+
+
+expanded.vjp(x=lambda grad: grad)  # summing the repeats is the tape's work
+
+
+@view_primitive
+def bitcast(x: np.ndarray, *, dtype: np.dtype) -> np.ndarray:
+    """The same bytes read as another element type."""
+    return x.view(dtype)
+
+
+@primitive
+def clone(input: np.ndarray) -> np.ndarray:
+    """y = x in memory of its own, in the same order of dimensions."""
+    return input.copy(order="K")
+
+
+clone.vjp(input=lambda grad: grad)
+
+
+@primitive
+def packed(x: np.ndarray) -> np.ndarray:
+    """y = x in memory of its own, in C order."""
+    return x.copy()
+
+
+packed.vjp(x=lambda grad: grad)
+
+
+def contiguous(input: Any) -> Any:
+    """Return the tensor itself if its elements lie in C order, else a copy that does."""
+    array = input.array if isinstance(input, Tensor) else input
+    return input if array.flags.c_contiguous else packed(input)
+
+
+# -- reshape and its kin ----------------------------------------------------------------------------------------------
+
+
+def complete_shape(shape: Sizes, count: int) -> Sizes:
+    """Return `shape` with its -1, if any, replaced by the size that makes `count` elements."""
+    unknown = -1
+    known = 1
+    for i, size in enumerate(shape):
+        if size == -1:
+            if unknown >= 0:
+                raise RuntimeError("only one dimension can be inferred")
+            unknown = i
+        elif size < 0:
+            raise RuntimeError(f"invalid shape dimension {size} at index {i} of shape {list(shape)}")
+        else:
+            known *= size
+    if unknown >= 0 and known == 0 == count:
+        raise RuntimeError(
+            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
+            "can be any value and is ambiguous"
+        )
+    if (known != count) if unknown < 0 else (known == 0 or count % known):
+        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {count}")
+    return shape if unknown < 0 else (*shape[:unknown], count // known, *shape[unknown + 1 :])
+
+
+def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
+    """Return the elements under another shape, a view where strides allow it; one size may be -1."""
+    target = as_sizes("reshape", sizes, shape)
+    return reshaped(input, shape=complete_shape(target, math.prod(input.shape)))
+
+
+def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Tensor:
+    """Return a view under another shape, one size may be -1; or of the same bytes as another `dtype`."""
+    if dtype is None and len(sizes) == 1 and isinstance(sizes[0], (dtypes.dtype, np.dtype, type)):
+        dtype = sizes[0]
+    if dtype is not None:
+        return _view_dtype(input, dtypes.as_numpy(dtype))
+    target = complete_shape(as_sizes("view", sizes, size), input.array.size)
+    array = input.array
+    if array.size and not array.flags.c_contiguous and not np.may_share_memory(array, array.reshape(target)):
+        raise RuntimeError(
+            "view: view size is not compatible with input tensor's size and stride (at least one dimension spans "
+            "across two contiguous subspaces). Use .reshape(...) instead."
+        )
+    return reshaped(input, shape=target)
+
+
+def _view_dtype(input: Tensor, dtype: np.dtype) -> Tensor:
+    try:
+        return bitcast(detach(input), dtype=dtype)
+    except (ValueError, TypeError) as error:
+        raise RuntimeError(f"view: cannot read {input.dtype} {list(input.shape)} as {dtype}: {error}") from None
+
+
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """Return `input.view(other.shape)`."""
+    return view(input, other.shape)
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """Return `input.reshape(other.shape)`."""
+    return reshape(input, other.shape)
+
+
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """Return dims `start_dim` to `end_dim` made one; a 0-d tensor becomes one of shape (1,)."""
+    ndim = len(input.shape)
+    first, last = wrap_dim("flatten", start_dim, ndim), wrap_dim("flatten", end_dim, ndim)
+    if first > last:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if first == last and ndim:
+        return input
+    shape = tuple(input.shape)
+    return reshaped(input, shape=(*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+def ravel(input: Any) -> Any:
+    """Return all elements, in C order, as one dimension."""
+    return reshape(input, (-1,) if math.prod(input.shape) else (0,))
+
+
+def unflatten(input: Any, dim: int, sizes: Any) -> Any:
+    """Return dimension `dim` split into `sizes`, one of which may be -1."""
+    sizes = as_sizes("unflatten", (sizes,))
+    dim = wrap_dim("unflatten", dim, len(input.shape))
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    shape = tuple(input.shape)
+    try:
+        inner = complete_shape(sizes, shape[dim])
+    except RuntimeError:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in the "
+            "input tensor"
+        ) from None
+    return reshaped(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
+
+
+def squeeze(input: Any, dim: Any = None) -> Any:
+    """Return the tensor without its dimensions of size 1: all of them, or those among `dim`."""
+    shape = tuple(input.shape)
+    dims = range(len(shape)) if dim is None else wrap_dims("squeeze", dim, len(shape))
+    return reshaped(input, shape=tuple([n for i, n in enumerate(shape) if n != 1 or i not in dims]))
+
+
+def unsqueeze(input: Any, dim: int) -> Any:
+    """Return the tensor with a dimension of size 1 inserted before `dim`."""
+    shape = tuple(input.shape)
+    dim = wrap_dim("unsqueeze", dim, len(shape) + 1)
+    return reshaped(input, shape=(*shape[:dim], 1, *shape[dim:]))
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """Return each tensor with at least one dimension."""
+    return _each(tensors, lambda x: x if x.ndim else reshape(x, (1,)))
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """Return each tensor with at least two dimensions, new ones first."""
+    return _each(tensors, lambda x: x if x.ndim > 1 else reshape(x, (1, -1) if math.prod(x.shape) else (1, 0)))
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """Return each tensor with at least three dimensions: (N,) becomes (1, N, 1) and (M, N) becomes (M, N, 1)."""
+    return _each(tensors, lambda x: x if x.ndim > 2 else unsqueeze(atleast_2d(x), -1))
+
+
+def _each(tensors: tuple[Any, ...], function: Any) -> Any:
+    if len(tensors) == 1 and not isinstance(tensors[0], (tuple, list)):
+        return function(tensors[0])
+    return tuple([function(x) for x in (tensors[0] if len(tensors) == 1 else tensors)])
+
+
+# -- transposition ----------------------------------------------------------------------------------------------------
+
+
+def inverse_permutation(dims: Sizes) -> Sizes:
+    """Return the permutation that undoes `dims`."""
+    inverse = [0] * len(dims)
+    for i, dim in enumerate(dims):
+        inverse[dim] = i
+    return tuple(inverse)
+
+
+def permute(input: Any, *order: Any, dims: Any = None) -> Any:
+    """Return the tensor with its dimensions in the order `dims`."""
+    given = as_sizes("permute", order, dims)
+    ndim = len(input.shape)
+    if len(given) != ndim:
+        raise RuntimeError(
+            "permute: number of dimensions in the tensor input does not match the length of the desired ordering of "
+            f"dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(given)}"
+        )
+    wrapped = tuple([wrap_dim("permute", dim, ndim) for dim in given])
+    if len(set(wrapped)) != ndim:
+        raise RuntimeError(f"permute: duplicate dims are not allowed, got {list(given)}")
+    return permuted(input, dims=wrapped)
+
+
+def transpose(input: Any, dim0: int, dim1: int) -> Any:
+    """Return the tensor with two dimensions exchanged."""
+    ndim = len(input.shape)
+    first, second = wrap_dim("transpose", dim0, ndim), wrap_dim("transpose", dim1, ndim)
+    dims = list(range(ndim))
+    if ndim:
+        dims[first], dims[second] = second, first
+    return permuted(input, dims=tuple(dims))
+
+
+swapaxes = swapdims = transpose
+
+
+def movedim(input: Any, source: Any, destination: Any) -> Any:
+    """Return the tensor with dimensions `source` at the positions `destination`, the others in their order."""
+    ndim = len(input.shape)
+    sources, targets = _moved("source", source, ndim), _moved("destination", destination, ndim)
+    if len(sources) != len(targets):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should contain the same "
+            f"number of dims as destination ({list(targets)} dims)"
+        )
+    rest = iter([dim for dim in range(ndim) if dim not in sources])
+    place = dict(zip(targets, sources, strict=True))
+    return permuted(input, dims=tuple([place[i] if i in place else next(rest) for i in range(ndim)]))
+
+
+def _moved(which: str, dims: Any, ndim: int) -> Sizes:
+    given = dims if isinstance(dims, (tuple, list)) else (dims,)
+    wrapped = tuple([wrap_dim("movedim", dim, ndim) for dim in given])
+    if len(set(wrapped)) != len(wrapped):
+        raise RuntimeError(f"movedim: repeated dim in `{which}` ({list(given)})")
+    return wrapped if ndim else ()
+
+
+moveaxis = movedim
+
+
+def t(input: Any) -> Any:
+    """Return the transpose of a matrix; tensors of fewer dimensions as they are."""
+    ndim = len(input.shape)
+    if ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
+    return permuted(input, dims=(1, 0) if ndim == 2 else tuple(range(ndim)))
+
+
+def reversed_dims(input: Tensor) -> Tensor:
+    """Return the tensor with its dimensions reversed: the property `T`, meant for matrices."""
+    if input.ndim not in (0, 2):
+        warnings.warn(
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated. Consider "
+            "`x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the "
+            "dimensions of a tensor.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return permuted(input, dims=tuple(range(input.ndim))[::-1])
+
+
+def matrix_transpose(input: Any) -> Any:
+    """Return every matrix of a batch transposed: the property `mT`."""
+    ndim = len(input.shape)
+    if ndim < 2:
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {ndim}-D tensor.")
+    return permuted(input, dims=(*range(ndim - 2), ndim - 1, ndim - 2))
+
+
+def hermitian(input: Tensor) -> Tensor:
+    """Return the transpose of a matrix: the property `H`, for real numbers the same as `T`."""
+    if input.ndim not in (0, 2):
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {input.ndim}-D tensor.")
+    return t(input)
+
+
+# -- expansion --------------------------------------------------------------------------------------------------------
+
+
+def expand(input: Any, *sizes: Any, size: Any = None) -> Any:
+    """Return the tensor broadcast to a larger size without copying; -1 keeps a dimension's size."""
+    target = as_sizes("expand", sizes, size)
+    return expanded(input, shape=_expanded_shape(tuple(input.shape), target))
+
+
+def _expanded_shape(shape: Sizes, target: Sizes) -> Sizes:
+    extra = len(target) - len(shape)
+    if extra < 0:
+        raise RuntimeError(
+            f"expand: the number of sizes provided ({len(target)}) must be greater or equal to the number of "
+            f"dimensions in the tensor ({len(shape)})"
+        )
+    result = list(target)
+    for i, wanted in enumerate(target):
+        if i < extra:
+            if wanted < 0:
+                raise RuntimeError(
+                    f"The expanded size of the tensor ({wanted}) isn't allowed in a leading, non-existing dimension {i}"
+                )
+        elif wanted == -1:
+            result[i] = shape[i - extra]
+        elif wanted != shape[i - extra] and (shape[i - extra] != 1 or wanted < 0):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({wanted}) must match the existing size ({shape[i - extra]}) at "
+                f"non-singleton dimension {i}.  Target sizes: {list(target)}.  Tensor sizes: {list(shape)}"
+            )
+    return tuple(result)
+
+
+def expand_as(input: Any, other: Any) -> Any:
+    """Return `input.expand(other.shape)`."""
+    return expand(input, tuple(other.shape))
+
+
+def broadcast_to(input: Any, size: Any) -> Any:
+    """Return `input.expand(size)`."""
+    return expand(input, size)
+
+
+def broadcast_shapes(*shapes: Any) -> Any:
+    """Return the shape that tensors of the given shapes broadcast to."""
+    from_ints = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
+    try:
+        return Size(np.broadcast_shapes(*from_ints))
+    except ValueError:
+        listed = ", ".join(str(list(shape)) for shape in from_ints)
+        raise RuntimeError(
+            f"Shape mismatch: objects cannot be broadcast to a single shape, got the shapes {listed}"
+        ) from None
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """Return the tensors, all expanded to their common shape."""
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
+    shape = broadcast_shapes(*[x.shape for x in given])
+    return tuple([expand(x, shape) for x in given])

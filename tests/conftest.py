@@ -1,0 +1,49 @@
+"""Hypothesis profiles, and a guard that fails a test which leaves global state behind."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from autograd import dtypes, grad_mode
+from ops.kernels import threads
+
+# A kernel's first call compiles it: no deadline, and slow draws are no fault of the strategy.
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+
+settings.register_profile("ci", derandomize=True, max_examples=10, print_blob=True, **_COMMON)
+settings.register_profile("long", max_examples=300, print_blob=True, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def _global_state() -> dict[str, Any]:
+    return {
+        "grad mode": grad_mode.is_grad_enabled(),
+        "default dtype": dtypes.get_default_dtype(),
+        "number of threads": threads.get_num_threads(),
+        "NumPy's error state": np.geterr(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_global_state_left_behind() -> Iterator[None]:
+    """Fail a test that leaves the grad mode, default dtype, threads or NumPy's error state changed."""
+    before = _global_state()
+    yield
+    after = _global_state()
+    dtypes.set_default_dtype(before["default dtype"])
+    threads.set_num_threads(before["number of threads"])
+    np.seterr(**before["NumPy's error state"])
+    grad_mode.recording.set(before["grad mode"])
+    changed = [f"{name}: {before[name]} -> {after[name]}" for name in before if before[name] != after[name]]
+    if changed:
+        pytest.fail("the test left global state changed: " + "; ".join(changed))
+
+
+@pytest.fixture
+def torch() -> Any:
+    """PyTorch, where it is installed; the test is skipped where it is not."""
+    return pytest.importorskip("torch")

@@ -1,0 +1,248 @@
+"""Custom Functions."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import autograd
+from autograd import Function, tensor
+from autograd.function import once_differentiable
+
+
+def leaf(values):
+    return tensor(values, dtype=autograd.float64, requires_grad=True)
+
+
+class Exp(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return grad * y
+
+
+class SumAndProduct(Function):
+    @staticmethod
+    def forward(ctx, x, y, scale):
+        ctx.save_for_backward(x, y)
+        ctx.scale = scale
+        return (x + y) * scale, x * y
+
+    @staticmethod
+    def backward(ctx, grad_sum, grad_product):
+        x, y = ctx.saved_tensors
+        common = grad_sum * ctx.scale
+        return common + grad_product * y, common + grad_product * x, None
+
+
+def test_a_function_is_differentiable_to_any_order():
+    x = leaf([0.5, -1.0])
+    y = Exp.apply(x)
+    for _ in range(3):
+        np.testing.assert_allclose(y.detach().numpy(), np.exp([0.5, -1.0]), rtol=1e-15)
+        (y,) = autograd.grad(y, x, tensor(np.ones(2)), create_graph=True)
+
+
+def test_several_outputs_and_an_argument_that_is_no_tensor():
+    x, y = leaf([1.0, 2.0]), leaf([3.0, 5.0])
+    total, product = SumAndProduct.apply(x, y, 10.0)
+    (total.sum() + 2 * product.sum()).backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [16.0, 20.0])
+    np.testing.assert_array_equal(y.grad.numpy(), [12.0, 14.0])
+
+
+def test_an_output_nothing_depends_on_has_a_zero_gradient():
+    x, y = leaf([1.0, 2.0]), leaf([3.0, 5.0])
+    _, product = SumAndProduct.apply(x, y, 10.0)
+    product.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [3.0, 5.0])
+
+
+def test_materialize_grads_off_gives_none():
+    seen = []
+
+    class Two(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(False)
+            return x * 1, x * 2
+
+        @staticmethod
+        def backward(ctx, a, b):
+            seen.append((a, b))
+            return b * 2
+
+    first, second = Two.apply(leaf([1.0]))
+    second.sum().backward()
+    assert seen[0][0] is None
+    assert first.requires_grad
+
+
+def test_needs_input_grad_and_setup_context():
+    class Mul(Function):
+        @staticmethod
+        def forward(x, y):
+            return x * y
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def backward(ctx, grad):
+            x, y = ctx.saved_tensors
+            assert ctx.needs_input_grad == (True, False)
+            return grad * y, None
+
+    x = leaf([2.0])
+    Mul.apply(x, tensor([3.0], dtype=autograd.float64)).backward()
+    assert x.grad.item() == 3.0
+
+
+def test_mark_dirty_takes_over_the_target():
+    class AddOne(Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.array += 1
+            ctx.mark_dirty(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 7
+
+    x = leaf([1.0])
+    y = x * 2
+    z = AddOne.apply(y)
+    assert z is y
+    assert y._version == 1
+    z.backward()
+    assert x.grad.item() == 14.0
+    with pytest.raises(RuntimeError, match="AddOne: a leaf Variable"):
+        AddOne.apply(x)
+
+
+def test_mark_non_differentiable():
+    class MaxAt(Function):
+        @staticmethod
+        def forward(ctx, x):
+            index = x.argmax()
+            ctx.mark_non_differentiable(index)
+            ctx.save_for_backward(index)
+            ctx.size = len(x)
+            return x[int(index)].clone(), index
+
+        @staticmethod
+        def backward(ctx, grad, _):
+            (index,) = ctx.saved_tensors
+            out = autograd.zeros(ctx.size, dtype=autograd.float64)
+            out[int(index)] = grad
+            return out
+
+    x = leaf([1.0, 5.0, 2.0])
+    value, index = MaxAt.apply(x)
+    assert not index.requires_grad
+    value.backward()
+    assert x.grad.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_an_input_returned_as_it_is_becomes_a_new_tensor():
+    class Identity(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 3
+
+    x = leaf([1.0])
+    y = Identity.apply(x)
+    assert y is not x
+    y.backward()
+    assert x.grad.item() == 3.0
+
+
+class WrongCount(Function):
+    @staticmethod
+    def forward(ctx, x, y):
+        return x * y
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+class NotATensor(Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return 2.0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: WrongCount.apply(leaf([1.0]), leaf([2.0])).backward(), RuntimeError, r"expected 2, got 1"),
+        (lambda: NotATensor.apply(leaf([1.0])).backward(), TypeError, "NotATensorBackward.*float"),
+        (lambda: Function.apply(leaf([1.0])), NotImplementedError, "forward"),
+        (lambda: Exp(), RuntimeError, r"Exp.apply"),
+    ],
+)
+def test_wrong_functions_say_what_is_wrong(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_saved_tensors_are_checked_and_freed():
+    x = leaf([1.0])
+    y = Exp.apply(x)
+    y.backward()
+    with pytest.raises(RuntimeError, match="Exp.*second time"):
+        y.backward()
+    z = Exp.apply(x)
+    z.detach().add_(1)
+    with pytest.raises(RuntimeError, match="Exp saved .*add_ has written.*version 1, expected version 0"):
+        z.backward()
+
+
+def test_once_differentiable():
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return grad * 2 * x
+
+    x = leaf([3.0])
+    (g,) = autograd.grad(Square.apply(x), x, create_graph=True)
+    assert g.item() == 6.0
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        g.backward()
+
+
+def test_a_function_that_saves_its_output_is_freed_by_reference_count():
+    gc.collect()
+    gc.disable()
+    try:
+        y = Exp.apply(leaf([1.0]))
+        watched = weakref.ref(y)
+        del y
+        assert watched() is None
+    finally:
+        gc.enable()

@@ -1,0 +1,222 @@
+"""Optimisers and schedules against PyTorch's, step by step."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import autograd
+from autograd import tensor
+from nn import optim
+
+torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install 'magtape[peers]'")
+
+OPTIONS = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.1, "maximize": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("Adam", {"lr": 0.05}),
+    ("Adam", {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.1, "amsgrad": True}),
+    ("Adam", {"lr": 0.05, "weight_decay": 0.1, "maximize": True, "decoupled_weight_decay": True}),
+    ("AdamW", {"lr": 0.05}),
+    ("AdamW", {"lr": 0.05, "weight_decay": 0.2, "amsgrad": True, "maximize": True}),
+    ("RMSprop", {"lr": 0.05}),
+    ("RMSprop", {"lr": 0.05, "momentum": 0.9, "alpha": 0.8, "weight_decay": 0.1}),
+    ("RMSprop", {"lr": 0.05, "centered": True, "eps": 1e-2, "maximize": True}),
+    ("RMSprop", {"lr": 0.05, "centered": True, "momentum": 0.5}),
+    ("Adagrad", {"lr": 0.1}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5, "maximize": True}),
+]
+SHAPES = [(3, 4), (5,), (), (2, 0)]
+
+
+def parameters(lib):
+    rng = np.random.default_rng(0)
+    return [lib.tensor(rng.standard_normal(shape), requires_grad=True) for shape in SHAPES]
+
+
+def give_gradients(lib, params, step):
+    """Set the same gradients in both libraries; the second parameter has none at every third step."""
+    rng = np.random.default_rng(100 + step)
+    for i, param in enumerate(params):
+        grad = rng.standard_normal(SHAPES[i])
+        param.grad = None if i == 1 and step % 3 == 0 else lib.tensor(grad)
+
+
+def values(params):
+    return [np.array(param.detach().numpy()) for param in params]
+
+
+def assert_close(ours, theirs):
+    for mine, other in zip(values(ours), values(theirs), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIONS)
+def test_20_steps_equal_pytorch(name, options):
+    ours, theirs = parameters(autograd), parameters(torch)
+    mine, other = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+    for step in range(20):
+        for lib, params, optimizer in ((autograd, ours, mine), (torch, theirs, other)):
+            give_gradients(lib, params, step)
+            optimizer.step()
+        assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIONS)
+def test_saved_in_the_middle_it_goes_on_exactly(name, options, tmp_path):
+    straight = parameters(autograd)
+    optimizer = getattr(optim, name)(straight, **options)
+    for step in range(8):
+        give_gradients(autograd, straight, step)
+        optimizer.step()
+        if step == 3:
+            autograd.save({"params": [p.detach() for p in straight], "optim": optimizer.state_dict()}, tmp_path / "f")
+    state = autograd.load(tmp_path / "f")
+    resumed = [p.clone().requires_grad_() for p in state["params"]]
+    optimizer = getattr(optim, name)(resumed, **{**options, "lr": 99.0})
+    optimizer.load_state_dict(state["optim"])
+    for step in range(4, 8):
+        give_gradients(autograd, resumed, step)
+        optimizer.step()
+    for a, b in zip(values(straight), values(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
+def test_a_copy_steps_on_its_own(how):
+    params = parameters(autograd)
+    optimizer = optim.Adam(params, lr=0.1)
+    give_gradients(autograd, params, 1)
+    optimizer.step()
+    copied_params, copied = how((params, optimizer))
+    before = values(params)
+    for step in (2, 4):
+        give_gradients(autograd, copied_params, step)
+        copied.step()
+    for a, b in zip(before, values(params), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for step in (2, 4):
+        give_gradients(autograd, params, step)
+        optimizer.step()
+    for a, b in zip(values(copied_params), values(params), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_groups_have_options_of_their_own_and_mixed_types():
+    ours, theirs = parameters(autograd), parameters(torch)
+    mine = optim.SGD([{"params": ours[:1], "lr": 0.5}, {"params": ours[1:]}], lr=0.1, momentum=0.9)
+    other = torch.optim.SGD([{"params": theirs[:1], "lr": 0.5}, {"params": theirs[1:]}], lr=0.1, momentum=0.9)
+    for step in range(3):
+        for lib, params, optimizer in ((autograd, ours, mine), (torch, theirs, other)):
+            give_gradients(lib, params, step)
+            optimizer.step()
+    assert_close(ours, theirs)
+    single = tensor([1.0], requires_grad=True)
+    mine.add_param_group({"params": [single, tensor([1.0], dtype=autograd.float64, requires_grad=True)]})
+    single.grad = tensor([2.0])
+    mine.step()
+    assert single.item() == pytest.approx(0.8)
+
+
+def test_a_parameter_in_another_memory_order_is_stepped_where_it_lives():
+    base = np.arange(6.0).reshape(2, 3)
+    param = autograd.Tensor(base.T, requires_grad=True)
+    optimizer = optim.SGD([param], lr=1.0)
+    for _ in range(2):
+        param.grad = autograd.Tensor(np.ones((2, 3)).T)
+        optimizer.step()
+    np.testing.assert_array_equal(base, np.arange(6.0).reshape(2, 3) - 2)
+
+
+def test_a_step_counts_as_a_write():
+    w = tensor([1.0, 2.0], requires_grad=True)
+    loss = (w * w).sum()
+    w.grad = tensor([1.0, 1.0])
+    optim.SGD([w], lr=0.1).step()
+    with pytest.raises(RuntimeError, match=r"SGD.step has written"):
+        loss.backward()
+
+
+def test_closures_hooks_and_zero_grad():
+    w = tensor([1.0], requires_grad=True)
+    optimizer = optim.SGD([("w", w)], lr=0.1)
+    calls = []
+    optimizer.register_step_pre_hook(lambda *_: calls.append("before"))
+    optimizer.register_step_post_hook(lambda *_: calls.append("after"))
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w * 3).sum()
+        loss.backward()
+        return loss
+
+    with autograd.no_grad():
+        assert optimizer.step(closure).item() == 3.0
+    assert calls == ["before", "after"]
+    assert w.item() == pytest.approx(0.7)
+    optimizer.zero_grad(set_to_none=False)
+    assert w.grad.tolist() == [0.0]
+    optimizer.zero_grad()
+    assert w.grad is None
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: optim.SGD([], lr=0.1), ValueError, "empty parameter list"),
+        (lambda: optim.SGD(tensor([1.0]), lr=0.1), TypeError, "iterable"),
+        (lambda: optim.SGD([1.0], lr=0.1), TypeError, "float"),
+        (lambda: optim.SGD([tensor([1.0], requires_grad=True) * 2], lr=0.1), ValueError, "non-leaf"),
+        (lambda: optim.SGD([tensor([1.0])], lr=-1.0), ValueError, "SGD: lr must be at least 0, got -1.0"),
+        (lambda: optim.SGD([tensor([1.0])], nesterov=True), ValueError, "Nesterov"),
+        (lambda: optim.Adam([tensor([1.0])], betas=(0.9, 1.0)), ValueError, r"Adam: betas\[1\] must be in \[0, 1\)"),
+        (lambda: optim.AdamW([tensor([1.0])], eps=float("nan")), ValueError, "AdamW: eps"),
+        (lambda: optim.RMSprop([tensor([1.0])], alpha=-1), ValueError, "RMSprop: alpha"),
+        (lambda: optim.Adagrad([tensor([1.0])], lr_decay=-1), ValueError, "Adagrad: lr_decay"),
+        (lambda: optim.SGD([tensor([1.0])] * 0 + [p := tensor([1.0]), p]), ValueError, "twice"),
+        (lambda: optim.SGD([tensor([1.0])]).load_state_dict({"state": {}, "param_groups": []}), ValueError, "0 param"),
+        (lambda: optim.lr_scheduler.StepLR(None, 1), TypeError, "NoneType is not an Optimizer"),
+    ],
+)
+def test_wrong_options_are_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+SCHEDULES = [
+    ("StepLR", {"step_size": 3, "gamma": 0.5}),
+    ("MultiStepLR", {"milestones": [2, 5, 5], "gamma": 0.5}),
+    ("ExponentialLR", {"gamma": 0.9}),
+    ("LinearLR", {"start_factor": 0.25, "total_iters": 6}),
+    ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01}),
+    ("LambdaLR", {"lr_lambda": lambda epoch: 0.9**epoch}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), SCHEDULES)
+def test_schedules_equal_pytorch_and_resume(name, options):
+    optimizers = [lib_optim.SGD([lib.tensor([1.0])], lr=0.3) for lib, lib_optim in ((autograd, optim), (torch, torch.optim))]
+    mine = getattr(optim.lr_scheduler, name)(optimizers[0], **options)
+    other = getattr(torch.optim.lr_scheduler, name)(optimizers[1], **options)
+    for step in range(20):
+        assert mine.get_last_lr()[0] == pytest.approx(other.get_last_lr()[0], rel=1e-12)
+        assert optimizers[0].param_groups[0]["lr"] == mine.get_last_lr()[0]
+        for optimizer, schedule in zip(optimizers, (mine, other), strict=True):
+            optimizer.step()
+            schedule.step()
+        if step == 9:
+            state, rates = mine.state_dict(), optimizers[0].state_dict()
+            optimizers[0] = optim.SGD([tensor([1.0])], lr=7.0)
+            mine = getattr(optim.lr_scheduler, name)(optimizers[0], **options)
+            mine.load_state_dict(state)
+            optimizers[0].load_state_dict(rates)
+
+
+def test_a_schedule_stepped_before_the_optimizer_warns():
+    optimizer = optim.SGD([tensor([1.0])], lr=0.3)
+    schedule = optim.lr_scheduler.StepLR(optimizer, 1)
+    with pytest.warns(UserWarning, match="before `optimizer.step"):
+        schedule.step()
