@@ -65,18 +65,20 @@ class Context:
 class _Saved:
     """A tensor kept for backward, with the version it had."""
 
-    __slots__ = ("array", "node", "tensor", "version", "writes")
+    __slots__ = ("array", "index", "node", "tensor", "version", "writes")
 
     def __init__(self, tensor: Tensor | None) -> None:
         self.tensor = tensor
         self.array: np.ndarray | None = None
         self.node: Any = None
+        self.index = -1  # of the output it is, if it is one
         self.writes: Any = None
         self.version = 0 if tensor is None else tensor._version
 
-    def keep_array_only(self) -> None:
-        """Keep an output without its tensor, which holds the node that holds this."""
+    def keep_array_only(self, index: int) -> None:
+        """Keep output `index` without its tensor, which holds the node that holds this."""
         assert self.tensor is not None
+        self.index = index
         self.array, self.writes = self.tensor.array, self.tensor._writes
         self.version = self.tensor._version  # of an input written in place: the version it has as an output
         self.tensor = None
@@ -152,6 +154,11 @@ class FunctionNode(Node):
         if not isinstance(grad, Tensor):
             raise TypeError(f"{self.name()}: gradient {index} is a {type(grad).__name__}, expected a Tensor or None")
         return grad if recording else grad.array
+
+    def share_output(self, writes: Any, index: int = 0) -> None:
+        for saved in self.ctx._saved or ():
+            if saved.index == index:
+                saved.writes = writes
 
     def name(self) -> str:
         return f"{self.function.__name__}Backward"
@@ -237,10 +244,10 @@ class Function:
                     )
                 mark_written(new, cls.__name__)
             new._node = node if len(results) == 1 else OutputOf(node, index, len(results), new.array)
-        made_here = {id(x) for x in results}
+        made_here = {id(x): index for index, x in enumerate(results)}
         for saved in ctx._saved or ():
             if saved.tensor is not None and id(saved.tensor) in made_here:
-                saved.keep_array_only()
+                saved.keep_array_only(made_here[id(saved.tensor)])
         return tuple(results)
 
 

@@ -22,7 +22,7 @@ class finfo:
         self.eps = float(limits.eps)
         self.max = float(limits.max)
         self.min = float(limits.min)
-        self.resolution = float(limits.resolution)
+        self.resolution = 10.0**-limits.precision
         self.smallest_normal = self.tiny = float(limits.smallest_normal)
 
     def __repr__(self) -> str:
@@ -48,4 +48,4 @@ class iinfo:
         self.min = int(limits.min)
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

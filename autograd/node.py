@@ -35,6 +35,9 @@ class Node:
         """
         raise NotImplementedError(f"{type(self).__name__} has no gradient to hand on")
 
+    def share_output(self, writes: Any, index: int = 0) -> None:
+        """Note that the memory of output `index` is shared or written from now on, as `writes` will tell."""
+
     def name(self) -> str:
         """Return the name as PyTorch forms it: `MulBackward`."""
         return type(self).__name__
@@ -85,6 +88,9 @@ class OutputOf(Node):
         grads: list[Any] = [None] * self.count
         grads[self.index] = grad
         return (grads,)
+
+    def share_output(self, writes: Any, index: int = 0) -> None:
+        self.parents[0].share_output(writes, self.index)
 
     def name(self) -> str:
         return self.parents[0].name()

@@ -98,7 +98,7 @@ class Recorded(Node):
         self.plan = plan
         self.saved: Any = saved
         self.sources = sources  # the Tensors whose arrays were saved, None for what came from no Tensor
-        self.output_writes: Any = None  # set by autograd.views once the output's memory is shared or written
+        self.output_writes: Any = None
 
     def pull(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:
         saved = self.saved
@@ -155,6 +155,9 @@ class Recorded(Node):
             f"{self.plan.primitive.name} saved {what}, of shape {tuple(shape)}, and {writes.by} has written to it since; "
             f"it is at version {writes.count}, expected version {writes.version_at(self.sequence)}"
         )
+
+    def share_output(self, writes: Any, index: int = 0) -> None:
+        self.output_writes = writes
 
     def name(self) -> str:
         return "".join(word.capitalize() for word in self.plan.primitive.name.split("_")) + "Backward"

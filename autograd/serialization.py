@@ -66,15 +66,22 @@ def load(f: str | os.PathLike[str] | IO[bytes], map_location: Any = None) -> Any
     check_device(map_location)
     name = getattr(f, "name", f)
     try:
-        with np.load(f, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile) or OUTLINE not in archive.files:
-                raise ValueError("it has no outline")
-            outline = json.loads(str(archive[OUTLINE]))
-            return _decode(outline, archive)
+        if not isinstance(f, (str, os.PathLike)):
+            return _read(f)
+        with open(f, "rb") as file:
+            return _read(file)
     except (ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
             raise
         raise ValueError(f"load: {name} is damaged, or was not written by save: {error}") from error
+
+
+def _read(file: IO[bytes]) -> Any:
+    archive = np.load(file, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile) or OUTLINE not in archive.files:
+        raise ValueError("it has no outline")
+    with archive:
+        return _decode(json.loads(str(archive[OUTLINE])), archive)
 
 
 def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:

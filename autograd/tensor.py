@@ -1,7 +1,7 @@
 """Tensor: an array, what is known of its gradient, and its place on the tape. Ops reach it through `ops.methods`."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import ndarray
@@ -9,6 +9,11 @@ from numpy import ndarray
 from autograd import dtypes
 from autograd.device import CPU, device
 from autograd.node import Leaf, Node
+
+if TYPE_CHECKING:
+    from autograd.bound import Bound  # the operators and methods that ops.methods binds, for checkers and editors
+else:
+    Bound = object
 
 
 class Size(tuple[int, ...]):
@@ -27,7 +32,7 @@ class Size(tuple[int, ...]):
         return f"Size({list(self)})"
 
 
-class Tensor:
+class Tensor(Bound):
     """An n-dimensional array that remembers how it was made.
 
     `array` is the NumPy array itself. Writing to it directly bypasses the version counter.
@@ -237,7 +242,7 @@ class Tensor:
     def __iter__(self) -> Iterator["Tensor"]:
         if self.array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter([self[i] for i in range(len(self))])  # type: ignore[index]  # bound by ops.methods
+        return iter([self[i] for i in range(len(self))])
 
     def __contains__(self, value: Any) -> bool:
         other = value.array if isinstance(value, Tensor) else value

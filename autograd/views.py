@@ -78,8 +78,8 @@ def writes_of(tensor: Tensor) -> Writes:
     """Return the record of writes to a tensor's memory, starting one at the first view or write."""
     if tensor._writes is None:
         tensor._writes = Writes()
-        if type(tensor._node) is Recorded:
-            tensor._node.output_writes = tensor._writes  # the node may have saved this tensor as its output
+        if tensor._node is not None:
+            tensor._node.share_output(tensor._writes)  # it may have saved the memory as its output
     return tensor._writes
 
 

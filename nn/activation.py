@@ -62,9 +62,7 @@ class PReLU(Module):
         input (N, C, ...), output the same, weight (num_parameters,).
     """
 
-    def __init__(
-        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
-    ) -> None:
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init
@@ -241,9 +239,7 @@ class Hardtanh(_InPlace):
     def _renamed(name: str, value: float, by_old_name: float | None) -> float:
         if by_old_name is None:
             return value
-        warnings.warn(
-            f"keyword argument `{name}ue` is deprecated and renamed to `{name}`", FutureWarning, stacklevel=3
-        )
+        warnings.warn(f"keyword argument `{name}ue` is deprecated and renamed to `{name}`", FutureWarning, stacklevel=3)
         return by_old_name
 
     def forward(self, input: Tensor) -> Tensor:
@@ -405,6 +401,8 @@ class Softmax2d(Module):
 
 class GLU(_AlongDim):
     """y = a·sigmoid(b), a and b being the halves of x along `dim` (Dauphin et al., 2016)."""
+
+    dim: int
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__(dim)

@@ -43,17 +43,12 @@ def pairs(given: Any, owner: str) -> Iterator[tuple[str, Any]]:
         return
     if not isinstance(given, Iterable):
         raise TypeError(
-            f"{owner}.update should be called with an iterable of key/value pairs, "
-            f"but got {type(given).__name__}"
+            f"{owner}.update should be called with an iterable of key/value pairs, but got {type(given).__name__}"
         )
     for number, pair in enumerate(given):
         if not isinstance(pair, Iterable):
-            raise TypeError(
-                f"{owner} update sequence element #{number} should be Iterable; is {type(pair).__name__}"
-            )
+            raise TypeError(f"{owner} update sequence element #{number} should be Iterable; is {type(pair).__name__}")
         pair = tuple(pair)
         if len(pair) != 2:
-            raise ValueError(
-                f"{owner} update sequence element #{number} has length {len(pair)}; 2 is required"
-            )
+            raise ValueError(f"{owner} update sequence element #{number} has length {len(pair)}; 2 is required")
         yield pair[0], pair[1]

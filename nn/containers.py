@@ -111,9 +111,7 @@ class Sequential(_Modules):
 
 def _layers(other: Any) -> list[Any]:
     if not isinstance(other, Sequential):
-        raise ValueError(
-            f"add operator supports only objects of Sequential class, but {type(other)} is given."
-        )
+        raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
     return list(other)
 
 
@@ -147,9 +145,7 @@ class ModuleList(_Modules):
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add the modules of an iterable at the end; return the list."""
         if not isinstance(modules, Iterable):
-            raise TypeError(
-                f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}"
-            )
+            raise TypeError(f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}")
         for module in list(modules):
             self.append(module)
         return self
@@ -172,9 +168,7 @@ class ModuleList(_Modules):
         if not blocks:
             return f"{self._get_name()}()"
         lines = [
-            f"({first}): {indent(text)}"
-            if first == last
-            else f"({first}-{last}): {last - first + 1} x {indent(text)}"
+            f"({first}): {indent(text)}" if first == last else f"({first}-{last}): {last - first + 1} x {indent(text)}"
             for first, last, text in blocks
         ]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"

@@ -59,9 +59,7 @@ class _ConvNd(Module):
     def extra_repr(self) -> str:
         """Return the sizes, and what differs from the defaults."""
         n = self.spatial
-        text = (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        )
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         if self.padding != (0,) * n:
             text += f", padding={self.padding}"
         if self.dilation != (1,) * n:
@@ -101,9 +99,7 @@ class _Conv(_ConvNd):
         else:
             self._set_geometry(padding=padding)
         if padding_mode not in _PADDING_MODES:
-            raise ValueError(
-                f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'"
-            )
+            raise ValueError(f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'")
         self.padding_mode = padding_mode
         self._set_parameters((out_channels, in_channels // groups), bias, device, dtype)
 
@@ -153,9 +149,7 @@ class Conv1d(_Conv):
     def forward(self, input: Tensor) -> Tensor:
         """Return the correlation with the filters."""
         if self.padding_mode != "zeros":
-            return F.conv1d(
-                self._pad(input), self.weight, self.bias, self.stride, 0, self.dilation, self.groups
-            )
+            return F.conv1d(self._pad(input), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
         return F.conv1d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
@@ -188,9 +182,7 @@ class Conv2d(_Conv):
     def forward(self, input: Tensor) -> Tensor:
         """Return the correlation with the filters."""
         if self.padding_mode != "zeros":
-            return F.conv2d(
-                self._pad(input), self.weight, self.bias, self.stride, 0, self.dilation, self.groups
-            )
+            return F.conv2d(self._pad(input), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
         return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 

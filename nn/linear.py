@@ -12,7 +12,7 @@ from nn.parameter import Parameter, empty_parameter
 class Identity(Module):
     """y = x. Arguments are accepted and ignored, so that it can stand in for any layer."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002  # a placeholder takes what its original takes
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # a placeholder takes what its original takes
         super().__init__()
 
     def forward(self, input: Any) -> Any:
@@ -45,9 +45,7 @@ class Linear(Module):
         self.in_features = in_features
         self.out_features = out_features
         self.weight = empty_parameter(out_features, in_features, device=device, dtype=dtype)
-        self.register_parameter(
-            "bias", empty_parameter(out_features, device=device, dtype=dtype) if bias else None
-        )
+        self.register_parameter("bias", empty_parameter(out_features, device=device, dtype=dtype) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -62,9 +60,7 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         """Return the sizes."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-        )
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 class Bilinear(Module):
@@ -102,9 +98,7 @@ class Bilinear(Module):
         self.in2_features = in2_features
         self.out_features = out_features
         self.weight = empty_parameter(out_features, in1_features, in2_features, device=device, dtype=dtype)
-        self.register_parameter(
-            "bias", empty_parameter(out_features, device=device, dtype=dtype) if bias else None
-        )
+        self.register_parameter("bias", empty_parameter(out_features, device=device, dtype=dtype) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

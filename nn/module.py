@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any, Self
 
+import numpy as np
+
 from autograd import dtypes
 from autograd.device import check_device, device
 from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor
+from autograd.views import write
 from nn.module_errors import locate
 from nn.module_hooks import Hook, ModuleHooks, add
 from nn.module_registry import BUFFERS, MODULE, PARAMETER
@@ -48,9 +51,7 @@ class Module(State):
             raise
 
     def _forward_unimplemented(self, *args: Any) -> Any:
-        raise NotImplementedError(
-            f'Module [{type(self).__name__}] is missing the required "forward" function'
-        )
+        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     forward: Callable[..., Any] = _forward_unimplemented
 
@@ -79,16 +80,12 @@ class Module(State):
         """Forget all gradients, or (`set_to_none=False`) overwrite them with zeros."""
         for parameter in self.parameters():
             grad = parameter.grad
-            if grad is None:
-                continue
-            if set_to_none:
+            if grad is None or set_to_none:
                 parameter.grad = None
-                continue
-            if grad.grad_fn is not None:
-                grad.detach_()  # type: ignore[attr-defined]  # bound by ops.methods
+            elif grad.requires_grad:  # it has a history, of which nothing is to be kept
+                parameter.grad = Tensor(np.zeros_like(grad.array))
             else:
-                grad.requires_grad_(False)
-            grad.zero_()  # type: ignore[attr-defined]  # bound by ops.methods
+                write(grad, 0, "zero_grad")
 
     # -- type and place --------------------------------------------------------------------------------------
 
@@ -169,9 +166,7 @@ class Module(State):
         """
         return add(self._ensure_hooks().forward, Hook(hook, with_kwargs, always_call), prepend)
 
-    def register_full_backward_pre_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_output)` when the output's gradients are known; it may return others."""
         return add(self._ensure_hooks().backward_pre, hook, prepend)
 
@@ -214,8 +209,10 @@ def _parse_to(*args: Any, **named: Any) -> dtypes.dtype | None:
     for arg in args:
         if isinstance(arg, Tensor):
             return arg.dtype
+        if isinstance(arg, bool):  # non_blocking
+            continue
         name = "device" if arg is None or isinstance(arg, (str, device)) else "dtype"
-        if isinstance(arg, bool) or name not in order:
+        if name not in order:
             raise TypeError(f"to: unexpected argument {arg!r}")
         order = order[order.index(name) + 1 :]
         given[name] = arg

@@ -64,8 +64,7 @@ class ModuleHooks:
                 if new is not None:
                     if not (isinstance(new, tuple) and len(new) == 2):
                         raise RuntimeError(
-                            "forward pre-hook must return None or a tuple of (new_args, new_kwargs), "
-                            f"but got {new}."
+                            f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {new}."
                         )
                     args, kwargs = new
             else:
@@ -74,9 +73,7 @@ class ModuleHooks:
                     args = new if isinstance(new, tuple) else (new,)
         return args, kwargs
 
-    def _after_failure(
-        self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], called: set[int]
-    ) -> None:
+    def _after_failure(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], called: set[int]) -> None:
         """Run the hooks that are to be called whatever happens, and were not."""
         for key, hook in list(self.forward.items()):
             if hook.always_call and key not in called:

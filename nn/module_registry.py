@@ -101,8 +101,7 @@ class Registry:
         self._check_name(name, "parameter", (PARAMETER,))
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{typename(param)}' object to parameter '{name}' "
-                "(nn.Parameter or None required)"
+                f"cannot assign '{typename(param)}' object to parameter '{name}' (nn.Parameter or None required)"
             )
         if param is not None and param.grad_fn is not None:
             raise ValueError(
@@ -116,9 +115,7 @@ class Registry:
         """Add a tensor that is state but not trained; if `persistent`, it is part of `state_dict`."""
         self._check_name(name, "buffer", BUFFERS)
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(
-                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (Tensor or None required)"
-            )
+            raise TypeError(f"cannot assign '{typename(tensor)}' object to buffer '{name}' (Tensor or None required)")
         self._register(name, tensor, BUFFER if persistent else TRANSIENT)
 
     def add_module(self, name: str, module: "Registry | None") -> None:
@@ -181,9 +178,26 @@ class Registry:
                 yield from module.named_modules(memo, join(prefix, name), remove_duplicate)
 
     def modules(self) -> Iterator[Any]:
-        """Yield this module and all below it, each once."""
-        for _, module in self.named_modules():
-            yield module
+        """Yield this module and all below it, each once, parents first."""
+        seen: set[Registry] = set()
+        stack: list[Any] = [self]
+        while stack:
+            module = stack.pop()
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield module
+                own = vars(module)
+                stack += [own[name] for name, kind in reversed(module._kinds.items()) if kind == MODULE]
+
+    def _members(self, kinds: tuple[str, ...], recurse: bool) -> Iterator[Any]:
+        """Yield the tensors of some kinds, each once; this runs every training step, and needs no names."""
+        seen: set[Tensor] = set()
+        for module in self.modules() if recurse else (self,):
+            own = vars(module)
+            for name, kind in module._kinds.items():
+                if kind in kinds and own[name] is not None and own[name] not in seen:
+                    seen.add(own[name])
+                    yield own[name]
 
     def _named_members(
         self,
@@ -210,8 +224,7 @@ class Registry:
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Yield the parameters, as an optimiser takes them."""
-        for _, parameter in self.named_parameters(recurse=recurse):
-            yield parameter
+        return self._members((PARAMETER,), recurse)
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -221,8 +234,7 @@ class Registry:
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """Yield the buffers."""
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
+        return self._members(BUFFERS, recurse)
 
     def apply(self, fn: Callable[[Any], Any]) -> Self:
         """Call `fn(module)` for every module below this one, then for this one; return it."""

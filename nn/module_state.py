@@ -43,9 +43,7 @@ class State(Registry):
 
     # -- saving ----------------------------------------------------------------------------------------------
 
-    def state_dict(
-        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
-    ) -> dict[str, Any]:
+    def state_dict(self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
         """Return every parameter and persistent buffer by its path; the tensors share the module's memory.
 
         Args:
@@ -81,15 +79,11 @@ class State(Registry):
 
     def get_extra_state(self) -> Any:
         """Return what else goes into `state_dict`; a subclass that overrides this is asked for it."""
-        raise RuntimeError(
-            f"{type(self).__name__} has no extra state: override get_extra_state and set_extra_state"
-        )
+        raise RuntimeError(f"{type(self).__name__} has no extra state: override get_extra_state and set_extra_state")
 
-    def set_extra_state(self, state: Any) -> None:  # noqa: ARG002
+    def set_extra_state(self, state: Any) -> None:
         """Take back what `get_extra_state` returned."""
-        raise RuntimeError(
-            f"{type(self).__name__} has no extra state: override get_extra_state and set_extra_state"
-        )
+        raise RuntimeError(f"{type(self).__name__} has no extra state: override get_extra_state and set_extra_state")
 
     # -- loading ---------------------------------------------------------------------------------------------
 
@@ -151,9 +145,7 @@ class State(Registry):
         elif has_extra and strict:
             missing_keys.append(prefix + EXTRA)
         if strict:
-            known = {name for name, value in own.items() if value is not None} | (
-                {EXTRA} if has_extra else set()
-            )
+            known = {name for name, value in own.items() if value is not None} | ({EXTRA} if has_extra else set())
             children = {name for name, module in self._of_kind(MODULE).items() if module is not None}
             unexpected_keys.extend(_unexpected(state_dict, prefix, known, children))
 
@@ -196,9 +188,7 @@ def _load(module: Any, state_dict: dict[str, Any], prefix: str, loading: _Loadin
     local_metadata = dict(loading.metadata.get(prefix[:-1], {}))
     if loading.assign:
         local_metadata["assign_to_params_buffers"] = True
-    module._load_from_state_dict(
-        state_dict, prefix, local_metadata, loading.strict, *loading.keys, loading.errors
-    )
+    module._load_from_state_dict(state_dict, prefix, local_metadata, loading.strict, *loading.keys, loading.errors)
     for name, child in module._of_kind(MODULE).items():
         if child is not None:
             below = f"{prefix}{name}."

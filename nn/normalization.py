@@ -267,11 +267,7 @@ class InstanceNorm2d(_InstanceNorm):
 
 
 def _as_shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    return (
-        (int(normalized_shape),)
-        if isinstance(normalized_shape, (int, np.integer))
-        else tuple(normalized_shape)
-    )
+    return (int(normalized_shape),) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
 
 
 class LayerNorm(_Affine):
@@ -391,11 +387,7 @@ class RMSNorm(Module):
         self.normalized_shape = _as_shape(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        weight = (
-            empty_parameter(*self.normalized_shape, device=device, dtype=dtype)
-            if elementwise_affine
-            else None
-        )
+        weight = empty_parameter(*self.normalized_shape, device=device, dtype=dtype) if elementwise_affine else None
         self.register_parameter("weight", weight)
         self.reset_parameters()
 

@@ -54,9 +54,7 @@ class ParameterList(Module):
     def extend(self, values: Iterable[Any]) -> Self:
         """Add the values of an iterable at the end; return the list."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(
-                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}"
-            )
+            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
         for value in list(values):
             self.append(value)
         return self
@@ -68,7 +66,7 @@ class ParameterList(Module):
         """Return a line per entry: its type and shape."""
         return "\n".join(_describe(i, value) for i, value in enumerate(self))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: it has nothing to compute."""
         raise RuntimeError("ParameterList should not be called.")
 
@@ -89,9 +87,7 @@ class ParameterDict(Module):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str):
-            raise TypeError(
-                f"Index given to ParameterDict cannot be used as a key as it is not a string: {key!r}"
-            )
+            raise TypeError(f"Index given to ParameterDict cannot be used as a key as it is not a string: {key!r}")
         setattr(self, key, _as_parameter(value))
         self._keys[key] = None
 
@@ -177,6 +173,6 @@ class ParameterDict(Module):
         self.update(other)
         return self
 
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: it has nothing to compute."""
         raise RuntimeError("ParameterDict should not be called.")

@@ -74,8 +74,7 @@ class Summary:
         widths = [max(len(line[i]) for line in cells) for i in range(len(header))]
         lines = [
             "  ".join(
-                cell.ljust(w) if i < 4 else cell.rjust(w)
-                for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+                cell.ljust(w) if i < 4 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
             )
             for line in cells
         ]
@@ -134,9 +133,7 @@ def summary(model: Module, *inputs: Any, dtype: Any = None, depth: int | None = 
 
 def _materialise(given: Any, model: Module, dtype: Any) -> Any:
     """Return zeros for a shape, and anything else as it is."""
-    if not (
-        isinstance(given, (tuple, list)) and given and all(isinstance(n, (int, np.integer)) for n in given)
-    ):
+    if not (isinstance(given, (tuple, list)) and given and all(isinstance(n, (int, np.integer)) for n in given)):
         return given
     if dtype is None:
         floating = (p.array.dtype for p in model.parameters() if p.is_floating_point())

@@ -1,4 +1,6 @@
-"""Primitives, one file per family, and the table that binds them to `Tensor` (`methods`). Kernels are in `kernels`."""
+"""Primitives, one file per family, and the table that binds them to `Tensor` (`methods`). Kernels are in
+`kernels`.
+"""
 
 import importlib.util
 
@@ -6,8 +8,8 @@ import autograd
 
 if importlib.util.find_spec("autograd.primitive") is None:
     raise ImportError(
-        f"magtape needs its own package `autograd`, but another distribution's was found at {autograd.__file__}: "
-        "run `pip uninstall autograd`, or put magtape's folder before it on sys.path"
+        "magtape needs its own package `autograd`, but another distribution's was found at "
+        f"{autograd.__file__}: run `pip uninstall autograd`, or put magtape's folder before it on sys.path"
     )
 
 from ops import methods

@@ -1,4 +1,4 @@
-"""Activation functions. Those with a kernel are primitives, and so are their gradients; the rest is composed."""
+"""Activation functions: those with a kernel are primitives, as are their gradients; the rest is composed."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 GELU_SLOPE, GELU_CUBE = 0.7978845608028654, 0.044715  # √(2/π), and the coefficient of x³
 NORMAL_DENSITY = 0.3989422804014327  # of the normal distribution at 0: 1/√(2π)
 
-# -- piecewise linear -------------------------------------------------------------------------------------------------
+# -- piecewise linear ----------------------------------------------------------------------------------------
 
 
 @primitive
@@ -52,7 +52,9 @@ def leaky_relu_grad(grad: np.ndarray, x: np.ndarray, *, negative_slope: float) -
     return fused(kernels.leaky_relu_grad, grad, x, slope=negative_slope)
 
 
-leaky_relu_forward.vjp(x=lambda grad, x, negative_slope: leaky_relu_grad(grad, x, negative_slope=negative_slope))
+leaky_relu_forward.vjp(
+    x=lambda grad, x, negative_slope: leaky_relu_grad(grad, x, negative_slope=negative_slope)
+)
 leaky_relu_grad.vjp(
     grad=lambda g, x, negative_slope: leaky_relu_grad(g, x, negative_slope=negative_slope),
     x=lambda g: zeros_of(g),
@@ -73,8 +75,8 @@ def prelu(input: Any, weight: Any) -> Any:
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.ndim > 1 or weight.array.size not in (1, channels):
         raise RuntimeError(
-            f"prelu: Mismatch of parameter numbers and input channel size. weight {list(weight.shape)} should have one "
-            f"element or {channels}"
+            f"prelu: Mismatch of parameter numbers and input channel size: weight has shape "
+            f"{list(weight.shape)}, expected one element or {channels}"
         )
     if weight.ndim == 1:
         weight = weight.reshape((1, -1) + (1,) * (input.ndim - 2) if input.ndim > 1 else (1,) * input.ndim)
@@ -90,7 +92,7 @@ def rrelu(
     *,
     generator: Generator | None = None,
 ) -> Any:
-    """Return leaky_relu with slopes drawn from U(lower, upper) in training, their mean otherwise (Xu et al. 2015)."""
+    """Return leaky_relu with slopes from U(lower, upper) in training, else their mean (Xu et al. 2015)."""
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     draw = (generator or default_generator).numpy.uniform(lower, upper, input.shape)
@@ -148,7 +150,7 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     return input - clamp(input, -lambd, lambd)
 
 
-# -- exponential ------------------------------------------------------------------------------------------------------
+# -- exponential ---------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -158,7 +160,9 @@ def elu_forward(x: np.ndarray, *, alpha: float, scale: float, input_scale: float
 
 
 @primitive
-def elu_grad(grad: np.ndarray, x: np.ndarray, *, alpha: float, scale: float, input_scale: float) -> np.ndarray:
+def elu_grad(
+    grad: np.ndarray, x: np.ndarray, *, alpha: float, scale: float, input_scale: float
+) -> np.ndarray:
     """The gradient through elu(x): s gᵢ where xᵢ > 0, else s α c gᵢ e^(c xᵢ)."""
     return fused(kernels.elu_grad, grad, x, alpha=alpha, scale=scale, input_scale=input_scale)
 
@@ -211,7 +215,9 @@ def _softplus_curvature(g: Any, grad: Any, x: Any, beta: float, threshold: float
     return where(gt(beta * x, threshold), 0.0, g * grad * (beta * (y * (1 - y))))
 
 
-softplus_forward.vjp(x=lambda grad, x, beta, threshold: softplus_grad(grad, x, beta=beta, threshold=threshold))
+softplus_forward.vjp(
+    x=lambda grad, x, beta, threshold: softplus_grad(grad, x, beta=beta, threshold=threshold)
+)
 softplus_grad.vjp(
     grad=lambda g, x, beta, threshold: softplus_grad(g, x, beta=beta, threshold=threshold),
     x=_softplus_curvature,

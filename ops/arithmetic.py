@@ -1,21 +1,22 @@
 """Arithmetic of elements: what the operators + - * / // % ** call, and its relatives.
 
-`plus`, `minus`, `mul`, `true_divide`, `power` are the primitives the operators bind; `add`, `sub`, `div` and `pow` are
-the public functions with PyTorch's further arguments.
+`plus`, `minus`, `mul`, `true_divide`, `power` are the primitives the operators bind; `add`, `sub`, `div` and
+`pow` are the public functions with PyTorch's further arguments.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from autograd import dtypes
+from autograd.elementwise import elementwise
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.comparison import eq, ge, gt, logical_and, logical_not, where
 from ops.elementary import log, zeros_of
-from autograd.elementwise import elementwise
 
-# -- the four operations ----------------------------------------------------------------------------------------------
+# -- the four operations -------------------------------------------------------------------------------------
 
 
 @primitive(promotion="common")
@@ -33,7 +34,9 @@ plus.vjp(x=lambda grad: grad, y=lambda grad: grad)
 def minus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ − yᵢ."""
     if x.dtype.kind == "b":
-        raise RuntimeError("sub: two bool tensors cannot be subtracted, use the `^` or `logical_xor()` operator instead")
+        raise RuntimeError(
+            "sub: two bool tensors cannot be subtracted, use the `^` or `logical_xor()` operator instead"
+        )
     return np.subtract(x, y)
 
 
@@ -84,12 +87,14 @@ def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
 def _scaled(name: str, input: Any, other: Any, alpha: float) -> Any:
     given = [x.array if isinstance(x, Tensor) else x for x in (input, other)]
     if isinstance(alpha, float) and dtypes.result_dtype(given).kind != "f":
-        raise RuntimeError(f"{name}: For integral input tensors, argument alpha must not be a floating point number.")
+        raise RuntimeError(
+            f"{name}: For integral input tensors, argument alpha must not be a floating point number."
+        )
     return mul(other, alpha)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
-    """Return input / other, rounded towards zero ("trunc") or towards −∞ ("floor"); integers then stay integers."""
+    """Return input / other; rounded towards zero ("trunc") or −∞ ("floor"), integers stay integers."""
     if rounding_mode is None:
         return true_divide(input, other)
     if rounding_mode == "floor":
@@ -106,7 +111,7 @@ def rdiv(input: Any, other: Any) -> Any:
     return true_divide(other, input)
 
 
-# -- division with a remainder ----------------------------------------------------------------------------------------
+# -- division with a remainder -------------------------------------------------------------------------------
 
 
 def _check_divisor(name: str, y: np.ndarray) -> None:
@@ -167,9 +172,14 @@ def rremainder(input: Any, other: Any) -> Any:
     return remainder(other, input)
 
 
-# -- powers -----------------------------------------------------------------------------------------------------------
+# -- powers --------------------------------------------------------------------------------------------------
 
-SHORTCUTS = {2.0: np.square, 0.5: np.sqrt, -1.0: np.reciprocal, -0.5: lambda x: 1 / np.sqrt(x)}
+SHORTCUTS: dict[float, Callable[[np.ndarray], np.ndarray]] = {
+    2.0: np.square,
+    0.5: np.sqrt,
+    -1.0: np.reciprocal,
+    -0.5: lambda x: 1 / np.sqrt(x),
+}
 
 
 @primitive(promotion="common")
@@ -190,21 +200,21 @@ def power(x: np.ndarray, exponent: np.ndarray) -> np.ndarray:
 
 
 def _slope_base(x: Any, exponent: Any) -> Any:
-    """Return x with 1 in place of 0 and NaN where the exponent is 0: e x^(e−1) is then 0 · 1 instead of 0 · ∞."""
+    """Return x with 1 for 0 and NaN where the exponent is 0: e x^(e−1) is then 0 · 1 instead of 0 · ∞."""
     if exponent.ndim == 0 and exponent.item() != 0:
         return x
     return where(logical_and(eq(exponent, 0), logical_not(gt(abs(x), 0))), 1.0, x)
 
 
 def _log_base(x: Any, exponent: Any) -> Any:
-    """Return x with 1 in place of 0 where the exponent is not negative: y log x is then 0 instead of 0 · ∞."""
+    """Return x with 1 for 0 where the exponent is not negative: y log x is then 0 instead of 0 · ∞."""
     return where(logical_and(eq(x, 0), ge(exponent, 0)), 1.0, x)
 
 
 power.vjp(
     x=lambda grad, x, exponent: grad * (exponent * power(_slope_base(x, exponent), exponent - 1)),
-    exponent=lambda grad, x, exponent, output: grad * where(
-        logical_and(eq(x, 0), ge(exponent, 0)), 0.0, output * log(_log_base(x, exponent))
+    exponent=lambda grad, x, exponent, output: (
+        grad * where(logical_and(eq(x, 0), ge(exponent, 0)), 0.0, output * log(_log_base(x, exponent)))
     ),
 )
 power.primitive.name = "pow"
@@ -232,7 +242,7 @@ def as_float64(x: Any) -> Any:
     return np.asarray(x, np.float64)
 
 
-# -- sign -------------------------------------------------------------------------------------------------------------
+# -- sign ----------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -240,7 +250,9 @@ def as_float64(x: Any) -> Any:
 def neg(x: np.ndarray) -> np.ndarray:
     """yᵢ = −xᵢ."""
     if x.dtype.kind == "b":
-        raise RuntimeError("neg: a bool tensor cannot be negated, use the `~` or `logical_not()` operator instead")
+        raise RuntimeError(
+            "neg: a bool tensor cannot be negated, use the `~` or `logical_not()` operator instead"
+        )
     return np.negative(x)
 
 
@@ -288,7 +300,7 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
-# -- several at once --------------------------------------------------------------------------------------------------
+# -- several at once -----------------------------------------------------------------------------------------
 
 
 def lerp(input: Any, end: Any, weight: Any) -> Any:
@@ -305,8 +317,8 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
     """Return input + value · tensor1 / tensor2."""
     if dtypes.result_dtype([tensor1.array, tensor2.array]).kind != "f":
         raise RuntimeError(
-            "addcdiv: Integer division with addcdiv is not supported. Divide with div(rounding_mode=...), or make one "
-            "of the tensors floating-point."
+            "addcdiv: Integer division with addcdiv is not supported. Divide with div(rounding_mode=...), "
+            "or make one of the tensors floating-point."
         )
     return add(input, tensor1 / tensor2, alpha=value)
 

@@ -32,8 +32,8 @@ def scaled_dot_product_attention(
 ) -> Any:
     """Return softmax(query keyᵀ · scale + mask) value: (..., L, E), (..., S, E), (..., S, D) → (..., L, D).
 
-    A boolean mask says which keys take part, any other is added; scale is 1/√E by default; enable_gqa lets groups of
-    query heads share a key head (axis −3).
+    A boolean mask says which keys take part, any other is added; scale is 1/√E by default; enable_gqa lets
+    groups of query heads share a key head (axis −3).
     """
     if enable_gqa:
         key, value = (repeat_interleave(x, query.shape[-3] // x.shape[-3], -3) for x in (key, value))
@@ -46,7 +46,7 @@ def scaled_dot_product_attention(
 
 
 def _attention_weights(query: Any, key: Any, mask: Any, scale: float | None) -> Any:
-    """Return softmax(query keyᵀ · scale + mask) over the keys, 0 for a query whose mask excludes every key."""
+    """Return softmax(query keyᵀ · scale + mask) over the keys, 0 for a query that may see no key."""
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = matmul(query * scale, transpose(key, -2, -1))
     if mask is None:
@@ -85,13 +85,16 @@ def multi_head_attention_forward(
     average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> tuple[Any, Any]:
-    """Project, attend with every head, project back: query (L, N, E) or (L, E), key and value (S, N, ·) or (S, ·).
+    """Project, attend with every head, project back: query (L, N, E) or (L, E), key and value (S, N, ·) or
+    (S, ·).
 
-    Returns the output, of query's shape, and the weights (N, L, S) averaged over heads, or (N, H, L, S), or None.
-    Boolean masks say which keys are left out: key_padding_mask (N, S), attn_mask (L, S) or (N H, L, S).
+    Returns the output, of query's shape, and the weights (N, L, S) averaged over heads, or (N, H, L, S), or
+    None. Boolean masks say which keys are left out: key_padding_mask (N, S), attn_mask (L, S) or (N H, L, S).
     """
     if query.ndim not in (2, 3):
-        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor")
+        raise AssertionError(
+            f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor"
+        )
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
     unbatched = query.ndim == 2
@@ -99,34 +102,33 @@ def multi_head_attention_forward(
         query, key, value = (unsqueeze(x, 1) for x in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else unsqueeze(key_padding_mask, 0)
     L, N, E = query.shape
-    if E != embed_dim_to_check or E % num_heads:
+    if embed_dim_to_check != E or E % num_heads:
         raise AssertionError(
-            f"multi_head_attention_forward: was expecting embedding dimension of {embed_dim_to_check}, a multiple of "
-            f"{num_heads} heads, but got {E}"
+            f"multi_head_attention_forward: was expecting embedding dimension of {embed_dim_to_check}, a "
+            f"multiple of {num_heads} heads, but got {E}"
         )
     weights = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else _thirds(in_proj_weight)
-    q, k, v = (
-        linear(x, w, b) for x, w, b in zip((query, key, value), weights, _thirds(in_proj_bias), strict=True)
-    )
+    q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), weights, _thirds(in_proj_bias), strict=True))
     mask = _merged_mask(attn_mask, key_padding_mask, (N, num_heads, L, k.shape[0]), q.array.dtype)
     if bias_k is not None:
         k, v = (cat([x, b.expand(1, N, E)]) for x, b in ((k, bias_k), (v, bias_v)))
         mask = None if mask is None else pad(mask, (0, 1))
-    q, k, v = _heads(q, num_heads), _heads(k, num_heads), _heads(v, num_heads)  # (N, H, ·, E / H)
-    if static_k is not None:
-        k = reshape(static_k, (N, num_heads, *static_k.shape[1:]))
-    if static_v is not None:
-        v = reshape(static_v, (N, num_heads, *static_v.shape[1:]))
+    q, k, v = (_heads(x, num_heads) for x in (q, k, v))  # (N, H, ·, E / H)
+    k, v = (
+        x if given is None else reshape(given, (N, num_heads, *given.shape[1:]))
+        for x, given in ((k, static_k), (v, static_v))
+    )
     if add_zero_attn:
-        k, v = pad(k, (0, 0, 0, 1)), pad(v, (0, 0, 0, 1))
+        k, v = (pad(x, (0, 0, 0, 1)) for x in (k, v))
         mask = None if mask is None else pad(mask, (0, 1))
     attention = dropout(_attention_weights(q, k, mask, None), dropout_p if training else 0.0)
     joined = reshape(permute(matmul(attention, v), (2, 0, 1, 3)), (L, N, E))
     output = linear(joined, out_proj_weight, out_proj_bias)
-    if not need_weights:
-        return (squeeze(output, 1) if unbatched else output), None
-    shown = mean(attention, dim=1) if average_attn_weights else attention
-    return (squeeze(output, 1), squeeze(shown, 0)) if unbatched else (output, shown)
+    shown = None
+    if need_weights:
+        shown = mean(attention, dim=1) if average_attn_weights else attention
+        shown = squeeze(shown, 0) if unbatched else shown
+    return squeeze(output, 1) if unbatched else output, shown
 
 
 def _thirds(packed: Any) -> tuple[Any, Any, Any]:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
+from autograd.elementwise import elementwise
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
-from autograd.elementwise import elementwise
 
-# -- comparisons ------------------------------------------------------------------------------------------------------
+# -- comparisons ---------------------------------------------------------------------------------------------
 
 
 @primitive(promotion="common")
@@ -137,7 +137,9 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     return close(input, other, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+def allclose(
+    input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
     """Return whether all elements are close, see `isclose`."""
     return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
 
@@ -148,18 +150,18 @@ def equal(input: Tensor, other: Tensor) -> bool:
 
 
 @primitive
-def is_member(x: np.ndarray, y: np.ndarray, *, invert: bool) -> np.ndarray:
+def is_member(x: np.ndarray, y: np.ndarray, *, assume_unique: bool, invert: bool) -> np.ndarray:
     """zᵢ = xᵢ is one of y."""
-    return np.isin(x, y, invert=invert)
+    return np.isin(x, y, assume_unique=assume_unique, invert=invert)
 
 
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Any:
-    """Return which elements are among `test_elements`; `assume_unique`, PyTorch's hint to speed, changes nothing."""
-    return is_member(*[x if isinstance(x, Tensor) else Tensor(np.asarray(x)) for x in (elements, test_elements)],
-                     invert=invert)
+    """Return which elements are among `test_elements`; `assume_unique` says that neither repeats any."""
+    x, y = (x if isinstance(x, Tensor) else Tensor(np.asarray(x)) for x in (elements, test_elements))
+    return is_member(x, y, assume_unique=assume_unique, invert=invert)
 
 
-# -- logic ------------------------------------------------------------------------------------------------------------
+# -- logic ---------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -258,7 +260,7 @@ def lcm(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.lcm(x, y)
 
 
-# -- choices ----------------------------------------------------------------------------------------------------------
+# -- choices -------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -276,9 +278,10 @@ chosen.primitive.name = "where"
 
 
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
-    """Return `input` where the condition holds and `other` elsewhere; of a condition alone, the indices where it holds.
+    """Return `input` where the condition holds and `other` elsewhere.
 
-    The gradient goes to the chosen element alone, so ∞ or NaN in the other does no harm.
+    Of a condition alone, return the indices where it holds, one tensor per dimension. The gradient goes to
+    the chosen element alone, so ∞ or NaN in the other does no harm.
     """
     if not isinstance(condition, Tensor):
         return chosen(condition, *_as_common(input, other))
@@ -293,9 +296,9 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
 
 def _as_common(x: Any, y: Any) -> tuple[Any, Any]:
     """Bring tensors to their common type; arrays and numbers among themselves are left to NumPy."""
-    if not (isinstance(x, Tensor) or isinstance(y, Tensor)):
-        if isinstance(x, (np.ndarray, np.generic)) or isinstance(y, (np.ndarray, np.generic)):
-            return x, y
+    tensors = isinstance(x, Tensor) or isinstance(y, Tensor)
+    if not tensors and (hasattr(x, "dtype") or hasattr(y, "dtype")):
+        return x, y
     target = dtypes.result_dtype([each.array if isinstance(each, Tensor) else each for each in (x, y)])
     return _as_type(x, target), _as_type(y, target)
 
@@ -312,7 +315,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(
-            f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+            f"masked_fill only supports a 0-dimensional value tensor, got {value.ndim} dimension(s)"
         )
     return chosen(mask, _as_type(value, input.array.dtype), input)
 
@@ -370,7 +373,7 @@ fmin.vjp(
 @primitive(promotion="common")
 @elementwise
 def clamped(x: np.ndarray, low: np.ndarray | None, high: np.ndarray | None) -> np.ndarray:
-    """yᵢ = min(max(xᵢ, lᵢ), hᵢ). The gradient passes where lᵢ ≤ xᵢ ≤ hᵢ, else goes to the bound that holds."""
+    """yᵢ = min(max(xᵢ, lᵢ), hᵢ). The gradient goes to xᵢ where lᵢ ≤ xᵢ ≤ hᵢ, else to the bound."""
     y = x if low is None else np.maximum(x, low)
     return y if high is None else np.minimum(y, high)
 
@@ -433,6 +436,8 @@ def replaced(x: np.ndarray, *, nan: float, posinf: float | None, neginf: float |
 replaced.vjp(x=lambda grad, x: where(isfinite(x), grad, 0.0))
 
 
-def nan_to_num(input: Any, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+def nan_to_num(
+    input: Any, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Any:
     """Return `input` with NaN, ∞ and −∞ replaced; the infinities by the type's limits unless given."""
     return replaced(input, nan=nan or 0.0, posinf=posinf, neginf=neginf)

@@ -13,7 +13,7 @@ from ops.reduction import sum as sum_over
 from ops.shape import permute, reshape
 from ops.slicing import diagonal, select
 
-# -- Einstein's sums --------------------------------------------------------------------------------------------------
+# -- Einstein's sums -----------------------------------------------------------------------------------------
 
 Labels = list[str]
 
@@ -23,9 +23,10 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 def einsum(*args: Any) -> Any:
     """Return the sum of products that an equation describes: "ij,jk->ik" is zᵢₖ = Σⱼ xᵢⱼ yⱼₖ.
 
-    A label missing on the right is summed over; without "->" all that occur once are kept, in alphabetical order.
-    "..." stands for further dimensions, which broadcast. Labels may also be given as lists of numbers, one after each
-    operand: einsum(x, [0, 1], y, [1, 2], [0, 2]). Several operands are contracted in a cheap order.
+    A label missing on the right is summed over; without "->" all that occur once are kept, in alphabetical
+    order. "..." stands for further dimensions, which broadcast. Labels may also be given as lists of numbers,
+    one after each operand: einsum(x, [0, 1], y, [1, 2], [0, 2]). Several operands are contracted in a cheap
+    order.
     """
     equation, operands = _equation(args)
     terms, output = _labels(equation, operands)
@@ -41,7 +42,9 @@ def einsum(*args: Any) -> Any:
     x, labels = _summed(x, labels, set(output))
     missing = [label for label in output if label not in labels]
     if missing:
-        raise RuntimeError(f"einsum(): output subscript {missing[0]} does not appear in the equation for any input operand")
+        raise RuntimeError(
+            f"einsum(): output subscript {missing[0]} does not appear in the equation for any input operand"
+        )
     return permute(x, [labels.index(label) for label in output])
 
 
@@ -60,7 +63,9 @@ def _subscript(numbers: Sequence[Any]) -> str:
 
 
 def _labels(equation: str, operands: Sequence[Any]) -> tuple[list[Labels], Labels]:
-    """Return the labels of every operand and of the output; dimensions under "..." are numbered from the last."""
+    """Return the labels of every operand and of the output; dimensions under "..." are numbered from the
+    last.
+    """
     left, arrow, right = equation.partition("->")
     subscripts = left.split(",")
     if len(subscripts) != len(operands):
@@ -97,8 +102,8 @@ def _sizes(terms: Sequence[Labels], operands: Sequence[Any]) -> dict[str, int]:
             known = sizes.get(label, 1)
             if size != known and 1 not in (size, known):
                 raise RuntimeError(
-                    f"einsum(): subscript {label} has size {size} for operand {i} which does not broadcast with "
-                    f"previously seen size {known}"
+                    f"einsum(): subscript {label} has size {size} for operand {i} which does not broadcast "
+                    f"with previously seen size {known}"
                 )
             sizes[label] = known if size == 1 else size
     return sizes
@@ -112,7 +117,9 @@ def _prepared(x: Any, labels: Labels, sizes: dict[str, int]) -> tuple[Any, Label
             first = labels.index(label)
             second = labels.index(label, first + 1)
             if x.shape[first] != x.shape[second]:
-                raise RuntimeError(f"einsum(): subscript {label} is repeated with sizes {x.shape[first]} and {x.shape[second]}")
+                raise RuntimeError(
+                    f"einsum(): subscript {label} is repeated with sizes {x.shape[first]} and {x.shape[second]}"
+                )
             x = diagonal(x, 0, first, second)
             del labels[second], labels[first]
             labels.append(label)
@@ -162,7 +169,7 @@ def _contracted(first: tuple[Any, Labels], second: tuple[Any, Labels], kept: set
     return reshape(z, (*shared, *left, *right)), batch + free_x + free_y
 
 
-# -- contractions and chains ------------------------------------------------------------------------------------------
+# -- contractions and chains ---------------------------------------------------------------------------------
 
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
@@ -179,7 +186,9 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     summed_a, summed_b = ([dim % x.ndim for dim in each] for each, x in zip(dims, (a, b), strict=True))
     sizes_a, sizes_b = [a.shape[i] for i in summed_a], [b.shape[i] for i in summed_b]
     if sizes_a != sizes_b:
-        raise RuntimeError(f"tensordot: contracted dimensions need to match, but first has sizes {sizes_a} and {sizes_b}")
+        raise RuntimeError(
+            f"tensordot: contracted dimensions need to match, but first has sizes {sizes_a} and {sizes_b}"
+        )
     free_a = [i for i in range(a.ndim) if i not in summed_a]
     free_b = [i for i in range(b.ndim) if i not in summed_b]
     shape = [a.shape[i] for i in free_a] + [b.shape[i] for i in free_b]
@@ -204,9 +213,10 @@ def chain_matmul(*matrices: Any) -> Any:
 
 
 def multi_dot(tensors: Sequence[Any]) -> Any:
-    """Return the product of matrices in the order that takes the fewest operations (the first and last may be vectors).
+    """Return the product of matrices in the order of fewest operations; the outer two may be vectors.
 
-    cost[i, j] = min over k of cost[i, k] + cost[k + 1, j] + sizes i, k and j multiplied (Cormen et al., section 15.2).
+    cost[i, j] = min over k of cost[i, k] + cost[k + 1, j] + size[i] size[k + 1] size[j + 1], matrix i having
+    size[i] rows (Cormen et al., section 15.2).
     """
     if len(tensors) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")

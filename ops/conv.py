@@ -1,7 +1,7 @@
 """Convolution over one, two or three spatial axes, and its transpose.
 
-Convolution is bilinear in input and weight: the three primitives below are one another's vjps, so derivatives of any
-order need no further formula.
+Convolution is bilinear in input and weight: the three primitives below are one another's vjps, so derivatives
+of any order need no further formula.
 
 Shapes: x (N, C, H, W), w (K, C/groups, R, S), y (N, K, OH, OW), and likewise for fewer or more spatial axes.
 """
@@ -56,7 +56,9 @@ convolution_grad_weight.vjp(
 
 
 def _crop(y: Any, shape: Shape) -> Any:
-    """Drop the outputs past `shape`: a transposed convolution with a large output_padding leaves room for more."""
+    """Drop the outputs past `shape`: a transposed convolution with a large output_padding leaves room for
+    more.
+    """
     return y if tuple(y.shape) == shape else y[tuple([slice(n) for n in shape])]
 
 
@@ -71,7 +73,8 @@ def conv1d(
 ) -> Any:
     """Convolve a sequence: input (N, C, W) or (C, W), weight (K, C/groups, S), output (N, K, OW) or (K, OW).
 
-    OW = ⌊(W + 2 padding − dilation (S − 1) − 1) / stride⌋ + 1; padding may be "valid" or, for stride 1, "same".
+    OW = ⌊(W + 2 padding − dilation (S − 1) − 1) / stride⌋ + 1; padding may be "valid" or, for stride 1,
+    "same".
     """
     return _convolve("conv1d", 1, (input, weight, bias), (stride, padding, dilation, groups))
 
@@ -87,7 +90,8 @@ def conv2d(
 ) -> Any:
     """Convolve an image: input (N, C, H, W) or (C, H, W), weight (K, C/groups, R, S), output (N, K, OH, OW).
 
-    OH = ⌊(H + 2 padding − dilation (R − 1) − 1) / stride⌋ + 1; padding may be "valid" or, for stride 1, "same".
+    OH = ⌊(H + 2 padding − dilation (R − 1) − 1) / stride⌋ + 1; padding may be "valid" or, for stride 1,
+    "same".
     """
     return _convolve("conv2d", 2, (input, weight, bias), (stride, padding, dilation, groups))
 
@@ -145,7 +149,8 @@ def conv_transpose2d(
 ) -> Any:
     """Apply the adjoint of conv2d: input (N, C, H, W), weight (C, K/groups, R, S), output (N, K, OH, OW).
 
-    OH = (H − 1) stride − 2 padding + dilation (R − 1) + output_padding + 1 (Dumoulin and Visin 2016, section 4).
+    OH = (H − 1) stride − 2 padding + dilation (R − 1) + output_padding + 1 (Dumoulin and Visin 2016, section
+    4).
     """
     options = (stride, padding, dilation, output_padding, groups)
     return _convolve_transposed("conv_transpose2d", 2, (input, weight, bias), options)
@@ -161,7 +166,9 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """Apply the adjoint of conv3d: input (N, C, D, H, W), weight (C, K/groups, Q, R, S), output (N, K, OD, OH, OW)."""
+    """Apply the adjoint of conv3d: input (N, C, D, H, W), weight (C, K/groups, Q, R, S), output (N, K, OD,
+    OH, OW).
+    """
     options = (stride, padding, dilation, output_padding, groups)
     return _convolve_transposed("conv_transpose3d", 3, (input, weight, bias), options)
 

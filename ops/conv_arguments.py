@@ -1,4 +1,5 @@
-"""The arguments of convolutions: brought to one form, checked, and refused with what was got and what expected.
+"""The arguments of convolutions: brought to one form, checked, and refused with what was got and what
+expected.
 
 Checked arguments are remembered by their shapes: a training loop pays for a lookup.
 """
@@ -45,8 +46,8 @@ def per_axis(name: str, what: str, value: Any, dims: int) -> Shape:
         raise TypeError(f"{name}: {what} must be an int or a tuple of ints, got {value!r}") from None
     if len(values) not in (1, dims):
         raise RuntimeError(
-            f"{name}: expected {what} to be a single integer value or a list of {dims} values to match the convolution "
-            f"dimensions, but got {what}={list(values)}"
+            f"{name}: expected {what} to be a single integer value or a list of {dims} values to match the "
+            f"convolution dimensions, but got {what}={list(values)}"
         )
     return values if len(values) == dims else values * dims
 
@@ -78,7 +79,9 @@ def conv_settings(
 def transposed_settings(
     name: str, dims: int, shapes: tuple[Any, Any, Any], options: tuple[Any, ...]
 ) -> tuple[ConvSettings, Shape]:
-    """Check (stride, padding, dilation, output_padding, groups); return the settings and the output's spatial sizes."""
+    """Check (stride, padding, dilation, output_padding, groups); return the settings and the output's spatial
+    sizes.
+    """
     x_shape, w_shape, bias_shape = shapes
     _check_ranks(name, dims, x_shape, w_shape)
     names = ("stride", "padding", "dilation", "output_padding")
@@ -91,17 +94,25 @@ def transposed_settings(
     channels = x_shape[-dims - 1]
     if w_shape[0] != channels or channels % settings.groups:
         raise RuntimeError(
-            f"{name}: input has {channels} channels but weight {tuple(w_shape)} expects {w_shape[0]}, "
-            f"a multiple of groups={settings.groups}"
+            f"{name}: input has {channels} channels but weight {tuple(w_shape)} expects {w_shape[0]}, a "
+            f"multiple of groups={settings.groups}"
         )
     _check_bias(name, w_shape, bias_shape, w_shape[1] * settings.groups)
     sizes = tuple(
-        map(conv_transpose_output_size, x_shape[-dims:], w_shape[2:], stride, padding, dilation, output_padding)
+        map(
+            conv_transpose_output_size,
+            x_shape[-dims:],
+            w_shape[2:],
+            stride,
+            padding,
+            dilation,
+            output_padding,
+        )
     )
     if min(sizes) <= 0 or 0 in w_shape[2:]:
         raise RuntimeError(
-            f"{name}: Given input size per channel: {list(x_shape[-dims:])}. Calculated output size per channel: "
-            f"{list(sizes)}. Output size is too small"
+            f"{name}: Given input size per channel: {list(x_shape[-dims:])}. Calculated output size per "
+            f"channel: {list(sizes)}. Output size is too small"
         )
     return settings, sizes
 
@@ -114,7 +125,9 @@ def _as_groups(name: str, groups: Any) -> int:
 
 
 def _named_padding(name: str, padding: str, taps: Shape, stride: Shape, dilation: Shape) -> tuple[Shape, Shape]:
-    """Return the padding on both sides that "valid" or "same" stands for, and what "same" adds at the far end alone."""
+    """Return the padding on both sides that "valid" or "same" stands for, and what "same" adds at the far end
+    alone.
+    """
     if padding == "valid":
         return (0,) * len(taps), (0,) * len(taps)
     if padding != "same":
@@ -128,15 +141,15 @@ def _named_padding(name: str, padding: str, taps: Shape, stride: Shape, dilation
 def _check_ranks(name: str, dims: int, x_shape: Shape, w_shape: Shape) -> None:
     if len(x_shape) not in (dims + 1, dims + 2):
         raise RuntimeError(
-            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of size: "
-            f"{list(x_shape)}"
+            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of "
+            f"size: {list(x_shape)}"
         )
     if len(w_shape) != dims + 2:
         raise RuntimeError(f"{name}: expected a weight with {dims + 2} dimensions, got one of size {list(w_shape)}")
     if 0 in x_shape[-dims:] or 0 in w_shape[2:]:
         raise RuntimeError(
-            f"{name}: Only zero batch or zero channel inputs are supported, but got input of size {list(x_shape)} "
-            f"and weight of size {list(w_shape)}"
+            f"{name}: Only zero batch or zero channel inputs are supported, but got input of size "
+            f"{list(x_shape)} and weight of size {list(w_shape)}"
         )
 
 
@@ -155,8 +168,8 @@ def _check_channels(name: str, channels: int, w_shape: Shape, groups: int) -> No
     filters, group_inputs = w_shape[:2]
     if filters == 0 or filters % groups:
         raise RuntimeError(
-            f"{name}: Given groups={groups}, expected weight to be divisible by {groups}, and at least {groups}, at "
-            f"dimension 0, but got weight of size {list(w_shape)} instead"
+            f"{name}: Given groups={groups}, expected weight to be divisible by {groups}, and at least "
+            f"{groups}, at dimension 0, but got weight of size {list(w_shape)} instead"
         )
     if channels != group_inputs * groups:
         among = f" with groups={groups}" if groups > 1 else ""
@@ -168,8 +181,8 @@ def _check_channels(name: str, channels: int, w_shape: Shape, groups: int) -> No
 def _check_bias(name: str, w_shape: Shape, bias_shape: Shape | None, filters: int) -> None:
     if bias_shape is not None and bias_shape != (filters,):
         raise RuntimeError(
-            f"{name}: Given weight of size {list(w_shape)}, expected bias to be 1-dimensional with {filters} elements, "
-            f"but got bias of size {list(bias_shape)} instead"
+            f"{name}: Given weight of size {list(w_shape)}, expected bias to be 1-dimensional with "
+            f"{filters} elements, but got bias of size {list(bias_shape)} instead"
         )
 
 
@@ -178,8 +191,8 @@ def _check_sizes(name: str, sizes: Shape, taps: Shape, settings: ConvSettings) -
         padded = [n + 2 * p for n, p in zip(sizes, settings.padding, strict=True)]
         reach = [d * (r - 1) + 1 for d, r in zip(settings.dilation, taps, strict=True)]
         raise RuntimeError(
-            f"{name}: Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: "
-            f"({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size"
+            f"{name}: Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel "
+            f"size: ({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size"
         )
 
 

@@ -30,7 +30,12 @@ class ConvSettings(NamedTuple):
         """Return the settings of the last two axes, as the kernels take them."""
         stride, padding, dilation, groups = self
         if len(stride) == 1:
-            return {"stride": (1, *stride), "padding": (0, *padding), "dilation": (1, *dilation), "groups": groups}
+            return {
+                "stride": (1, *stride),
+                "padding": (0, *padding),
+                "dilation": (1, *dilation),
+                "groups": groups,
+            }
         return {"stride": stride[-2:], "padding": padding[-2:], "dilation": dilation[-2:], "groups": groups}
 
 
@@ -111,7 +116,7 @@ def _depth_axis(size: int, taps: int, settings: ConvSettings) -> Axis:
 
 
 def _depth_taps(axis: Axis) -> Iterator[tuple[int, slice, slice]]:
-    """Yield (tap, which outputs, which inputs they read); a tap that only reads padding has none of either."""
+    """Yield (tap, which outputs, which inputs they read); a tap in the padding alone has none."""
     for tap in range(axis.taps):
         first, last = axis.outputs_of_tap(tap)
         start = first * axis.stride + tap * axis.dilation - axis.padding

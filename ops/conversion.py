@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
-from autograd.device import check_device
-from autograd.device import device as Device
+from autograd.device import CPU, check_device
 from autograd.primitive import cast
 from autograd.tensor import Tensor
 from autograd.views import assign
@@ -36,15 +35,15 @@ def to(
 ) -> Tensor:
     """Return the tensor with another element type; itself where nothing changes and no copy is asked for.
 
-    Called as `to(dtype)`, `to(device)`, `to(device, dtype)` or `to(other)`, which stands for other's type. "cpu" is
-    the only device, and copies there are done when `to` returns, whatever `non_blocking` says.
+    Called as `to(dtype)`, `to(device)`, `to(device, dtype)` or `to(other)`, which stands for other's type.
+    "cpu" is the only device, and copies there are done when `to` returns, whatever `non_blocking` says.
     """
     flags = [arg for arg in args if isinstance(arg, bool)]  # by position: non_blocking, copy
     copy = copy or flags[1:] == [True]
     for arg in args:
         if isinstance(arg, Tensor):
             dtype = arg.array.dtype
-        elif isinstance(arg, (str, Device)):
+        elif isinstance(arg, (str, type(CPU))):
             device = arg
         elif arg is not None and not isinstance(arg, bool):
             dtype = arg
@@ -119,14 +118,14 @@ def cpu(input: Tensor) -> Tensor:
 
 
 def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Write `src`, broadcast and converted to the tensor's type, over the tensor; `non_blocking` as in `to`."""
+    """Write `src`, broadcast and converted, over the tensor; `non_blocking` as in `to`."""
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_: expected a Tensor, got {type(src).__name__}")
     assign(input, expand(to(src, input.array.dtype), input.array.shape), "copy_")
     return input
 
 
-# -- questions --------------------------------------------------------------------------------------------------------
+# -- questions -----------------------------------------------------------------------------------------------
 
 
 def is_tensor(obj: Any) -> bool:

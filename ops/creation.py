@@ -30,7 +30,7 @@ def dtype_or_default(dtype: Any) -> np.dtype:
     return dtypes.default_float() if dtype is None else dtypes.as_numpy(dtype)
 
 
-# -- from data --------------------------------------------------------------------------------------------------------
+# -- from data -----------------------------------------------------------------------------------------------
 
 
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -38,27 +38,29 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
     Arrays and tensors keep their type; Python's floats become the default type, ints int64.
     """
-    array = _array_of_data(data)
-    target = array.dtype if dtype is None else dtypes.as_numpy(dtype)
+    array, natural = _array_of_data(data)
+    target = natural if dtype is None else dtypes.as_numpy(dtype)
     with np.errstate(invalid="ignore", over="ignore"):
         return made(array.astype(target, order="C"), device, requires_grad)
 
 
-def _array_of_data(data: Any) -> np.ndarray:
-    """Return the data as an array of a supported type; it may share memory with `data`."""
+def _array_of_data(data: Any) -> tuple[np.ndarray, np.dtype]:
+    """Return the data as an array, perhaps the same memory, and the type of a tensor of it.
+
+    The two differ for Python's floats, which are float64 until it is known what is wanted.
+    """
     if isinstance(data, Tensor):
-        return data.array
+        return data.array, data.array.dtype
     if isinstance(data, (np.ndarray, np.generic)):
-        return _checked(np.asarray(data))
+        array = _checked(np.asarray(data))
+        return array, array.dtype
     if type(data) in PYTHON_NUMBERS:
         return _of_numbers(data)
     if isinstance(data, (str, bytes)):
         raise TypeError(f"tensor: invalid data type {type(data).__name__!r}")
     if not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
         raise RuntimeError(f"tensor: Could not infer dtype of {type(data).__name__}")
-    if _element_types(data) <= PYTHON_NUMBERS:
-        return _of_numbers(data)
-    return _stacked(data)
+    return _of_numbers(data) if _element_types(data) <= PYTHON_NUMBERS else _stacked(data)
 
 
 def _element_types(data: Any) -> set[type]:
@@ -71,18 +73,16 @@ def _element_types(data: Any) -> set[type]:
     return types - {list, tuple}
 
 
-def _of_numbers(data: Any) -> np.ndarray:
-    """Return an array of Python numbers, floats in the default type."""
+def _of_numbers(data: Any) -> tuple[np.ndarray, np.dtype]:
+    """Return Python numbers as an array, and the type of a tensor of them."""
     try:
         array = np.array(data)
     except ValueError:
         _refuse_ragged(data, 0)
         raise
-    if array.dtype.kind == "f":
-        return np.array(data, dtypes.default_float())
-    if array.dtype.kind not in "bi":
+    if array.dtype.kind not in "bif":
         raise ValueError("tensor: Overflow: an integer does not fit in 64 bits")
-    return array
+    return array, dtypes.default_float() if array.dtype.kind == "f" else array.dtype
 
 
 def _refuse_ragged(data: Any, dim: int) -> None:
@@ -97,37 +97,35 @@ def _refuse_ragged(data: Any, dim: int) -> None:
             _refuse_ragged(each, dim + 1)
 
 
-def _stacked(data: Any) -> np.ndarray:
-    """Return sequences of arrays, tensors of one element and numbers as one array of their common type."""
-    parts = []
+def _stacked(data: Any) -> tuple[np.ndarray, np.dtype]:
+    """Return sequences of arrays, tensors of one element and numbers as one array, and their common type."""
+    parts, common = [], None
     for each in data:
-        part = _array_of_data(each)
+        part, natural = _array_of_data(each)
         if isinstance(each, Tensor):
             if part.size != 1:
                 raise ValueError("tensor: only one element tensors can be converted to Python scalars")
             part = part.reshape(())
         parts.append(part)
+        common = natural if common is None else dtypes.promote_numpy(common, natural)
     for part in parts:
         if part.shape != parts[0].shape:
-            raise ValueError(f"tensor: expected elements of one shape, got {list(parts[0].shape)} and {list(part.shape)}")
-    common = parts[0].dtype
-    for part in parts:
-        common = dtypes.promote_numpy(common, part.dtype)
-    return np.stack([part.astype(common) for part in parts])
+            raise ValueError(f"tensor: expected elements of shape {list(parts[0].shape)}, got {list(part.shape)}")
+    assert common is not None  # empty sequences are taken for numbers
+    return np.stack(parts), common
 
 
 def _checked(array: np.ndarray) -> np.ndarray:
     """Return an array of a type that tensors can have."""
     if not array.dtype.isnative:
         raise ValueError(
-            f"given numpy array has byte order different from the native byte order: {array.dtype}. Conversion between "
-            "byte orders is currently not supported; use array.astype(array.dtype.newbyteorder('='))."
+            f"given numpy array has byte order different from the native byte order: {array.dtype}. "
+            "Conversion between byte orders is currently not supported; use "
+            "array.astype(array.dtype.newbyteorder('='))."
         )
     if array.dtype not in dtypes.FROM_NUMPY:
         supported = ", ".join(each.name for each in dtypes.FROM_NUMPY.values())
-        raise TypeError(
-            f"can't convert np.ndarray of type {array.dtype}. The only supported types are: {supported}."
-        )
+        raise TypeError(f"can't convert np.ndarray of type {array.dtype}. The only supported types are: {supported}.")
     return array
 
 
@@ -137,7 +135,8 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     if not ndarray.flags.writeable:
         warnings.warn(
-            "The given NumPy array is not writable: in-place ops on the tensor will fail. Copy the array to write to it.",
+            "The given NumPy array is not writable: in-place ops on the tensor will fail. Copy the array to "
+            "write to it.",
             UserWarning,
             stacklevel=2,
         )
@@ -157,13 +156,13 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 def asarray(
     obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return `obj` as a tensor; `copy` says whether it must (True), may not (False) or may only if need be (None)."""
+    """Return `obj` as a tensor, copied always (`copy=True`), never (False) or only where need be (None)."""
     result = as_tensor(obj, dtype, device)
     source = obj.array if isinstance(obj, Tensor) else obj
     shared = isinstance(source, np.ndarray) and (result is obj or np.may_share_memory(source, result.array))
     if copy is False and not shared:
         raise ValueError("asarray: can't alias the memory of obj, but copy=False was given")
-    result = result.detach() if isinstance(obj, Tensor) and not requires_grad else result  # type: ignore[attr-defined]  # bound by ops.methods
+    result = result.detach() if isinstance(obj, Tensor) and not requires_grad else result
     if copy and shared:
         result = clone(result)
     return result.requires_grad_() if requires_grad else result
@@ -174,7 +173,7 @@ def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_gra
     return full((), s, dtype=dtype_or_default(dtype), device=device, requires_grad=requires_grad)
 
 
-# -- filled -----------------------------------------------------------------------------------------------------------
+# -- filled --------------------------------------------------------------------------------------------------
 
 
 def _size(name: str, given: Sequence[Any], keyword: Any) -> tuple[int, ...]:
@@ -201,7 +200,7 @@ def empty(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor filled with a number, of the number's type unless `dtype` says otherwise."""
     value = fill_value.item() if isinstance(fill_value, (Tensor, np.ndarray, np.generic)) else fill_value
-    target = _of_numbers(value).dtype if dtype is None else dtypes.as_numpy(dtype)
+    target = _of_numbers(value)[1] if dtype is None else dtypes.as_numpy(dtype)
     return made(np.full(_size("full", (size,), None), value, target), device, requires_grad)
 
 
@@ -226,7 +225,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     return made(np.eye(n, m, dtype=dtype_or_default(dtype)), device, requires_grad)
 
 
-# -- like another -----------------------------------------------------------------------------------------------------
+# -- like another --------------------------------------------------------------------------------------------
 
 
 def _type_like(input: Tensor, dtype: Any) -> np.dtype:
@@ -264,42 +263,69 @@ def new_tensor(
 
 
 def new_zeros(
-    input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return zeros of the tensor's type."""
     return zeros(*sizes, size=size, dtype=_type_like(input, dtype), device=device, requires_grad=requires_grad)
 
 
 def new_ones(
-    input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return ones of the tensor's type."""
     return ones(*sizes, size=size, dtype=_type_like(input, dtype), device=device, requires_grad=requires_grad)
 
 
 def new_empty(
-    input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return a tensor of the same type with arbitrary contents."""
     return empty(*sizes, size=size, dtype=_type_like(input, dtype), device=device, requires_grad=requires_grad)
 
 
 def new_full(
-    input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return a tensor of the same type, filled with a number."""
     return full(size, fill_value, dtype=_type_like(input, dtype), device=device, requires_grad=requires_grad)
 
 
 def new_empty_strided(
-    input: Tensor, size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    size: Any,
+    stride: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return a tensor of the same type with the given strides and arbitrary contents."""
     target = _type_like(input, dtype)
     return empty_strided(size, stride, dtype=target, device=device, requires_grad=requires_grad)
 
 
-# -- ranges -----------------------------------------------------------------------------------------------------------
+# -- ranges --------------------------------------------------------------------------------------------------
 
 
 def _number(value: Any) -> Any:
@@ -307,7 +333,13 @@ def _number(value: Any) -> Any:
 
 
 def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """yᵢ = start + i · step, for as long as it is before `end`; called with one number, from 0 to it.
 
@@ -365,7 +397,7 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64, 
     return made(np.stack(np.triu_indices(row, offset, col)).astype(dtypes.as_numpy(dtype)), device)
 
 
-# -- in place ---------------------------------------------------------------------------------------------------------
+# -- in place ------------------------------------------------------------------------------------------------
 
 
 def fill(input: Tensor, value: Any) -> Tensor:

@@ -1,8 +1,17 @@
-"""Dimensions and sizes as arguments: negative ones wrapped, wrong ones refused in PyTorch's words."""
+"""Arguments of functions of tensors: dims and sizes, wrapped where negative and refused in PyTorch's words."""
 
 import operator
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+
+from autograd.tensor import Tensor
+
+
+def array_of(x: Any) -> np.ndarray:
+    """Return the array of a Tensor, or the array itself."""
+    return x.array if isinstance(x, Tensor) else np.asarray(x)
 
 
 def wrap_dim(name: str, dim: int, ndim: int) -> int:
@@ -29,7 +38,9 @@ def wrap_dims(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
 
 
 def as_sizes(name: str, given: Sequence[Any], keyword: Any = None) -> tuple[int, ...]:
-    """Return the ints of `f(2, 3)`, `f((2, 3))` or `f(size=(2, 3))`, as all of PyTorch's shape arguments come."""
+    """Return the ints of `f(2, 3)`, `f((2, 3))` or `f(size=(2, 3))`, as all of PyTorch's shape arguments
+    come.
+    """
     if keyword is not None:
         if given:
             raise TypeError(f"{name}: got sizes both by position and by keyword")
@@ -37,7 +48,7 @@ def as_sizes(name: str, given: Sequence[Any], keyword: Any = None) -> tuple[int,
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = given[0]
     try:
-        return tuple([operator.index(size) for size in given])
+        return tuple(map(operator.index, given))
     except TypeError:
         raise TypeError(f"{name}: expected ints, got {list(given)!r}") from None
 

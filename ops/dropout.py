@@ -1,6 +1,7 @@
 """Dropout: random elements, or whole channels, are left out in training (Srivastava et al. 2014).
 
-The mask is a function of a key drawn once per call from the default generator; backward keeps it, a byte per element.
+The mask is a function of a key drawn once per call from the default generator; backward keeps it, a byte per
+element.
 """
 
 import math
@@ -38,7 +39,7 @@ masked_scale.vjp(x=lambda grad, mask, p: masked_scale(grad, mask, p=p))
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """Zero elements with probability p and scale the rest by 1 / (1 − p); outside training return the input."""
+    """Zero elements with probability p, scale the rest by 1 / (1 − p); outside training return the input."""
     _check("dropout", input, p)
     if not training or p == 0 or not input.array.size:
         return input
@@ -50,9 +51,9 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """Zero whole channels of input (N, C, L) or (C, L) with probability p."""
     if input.ndim not in (2, 3):
         raise RuntimeError(
-            f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. Note that dropout1d exists to "
-            "provide channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch "
-            "dimension (i.e. 2D or 3D inputs)."
+            f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. Note that dropout1d "
+            "exists to provide channel-wise dropout on inputs with 1 spatial dimension, a channel "
+            "dimension, and an optional batch dimension (i.e. 2D or 3D inputs)."
         )
     return _feature_dropout("dropout1d", input, p, training, inplace, unbatched=input.ndim == 2)
 
@@ -64,8 +65,8 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """
     if input.ndim == 3:
         warnings.warn(
-            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired - "
-            "input is interpreted as shape (N, C, L). Please use dropout1d instead.",
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout "
+            "behavior is desired - input is interpreted as shape (N, C, L). Please use dropout1d instead.",
             stacklevel=2,
         )
     elif input.ndim != 4:
@@ -82,16 +83,14 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
 
 def _warn_rank(name: str, dims: int, ndim: int) -> None:
     warnings.warn(
-        f"{name}: Received a {ndim}-D input to {name}, which is deprecated. Please use dropout instead. Note that {name} "
-        f"exists to provide channel-wise dropout on inputs with {dims} spatial dimensions, a channel dimension, and an "
-        "optional batch dimension.",
+        f"{name}: Received a {ndim}-D input to {name}, which is deprecated. Please use dropout instead. "
+        f"Note that {name} exists to provide channel-wise dropout on inputs with {dims} spatial dimensions, "
+        "a channel dimension, and an optional batch dimension.",
         stacklevel=3,
     )
 
 
-def _feature_dropout(
-    name: str, input: Any, p: float, training: bool, inplace: bool, *, unbatched: bool = False
-) -> Any:
+def _feature_dropout(name: str, input: Any, p: float, training: bool, inplace: bool, *, unbatched: bool = False) -> Any:
     _check(name, input, p)
     if not training or p == 0 or not input.array.size:
         return input
@@ -100,7 +99,9 @@ def _feature_dropout(
 
 
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
-    """Set elements to SELU's −λα with probability p, then restore mean 0 and variance 1 (Klambauer et al. 2017)."""
+    """Set elements to SELU's −λα with probability p, then restore mean 0 and variance 1 (Klambauer et al.
+    2017).
+    """
     return _alpha_dropout("alpha_dropout", input, p, training, inplace)
 
 

@@ -1,6 +1,6 @@
 """Elementary functions of each element.
 
-Large arrays of tanh, sigmoid and exp, and every erf, take a fused kernel; NumPy's own loops are quicker on small ones.
+Large arrays take a fused kernel for exp, tanh and sigmoid; NumPy's own loops are quicker on small ones.
 """
 
 import math
@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd.elementwise import elementwise
 from autograd.primitive import primitive
-from ops.comparison import clamped, eq, isnan, logical_and, logical_not, ne, where
+from ops.comparison import clamped, eq, isposinf, le, logical_and, logical_or, ne, where
 from ops.fused import LARGE, fused
 from ops.kernels import elementwise as kernels
 
@@ -24,7 +24,7 @@ def zeros_of(x: np.ndarray) -> np.ndarray:
     return np.zeros_like(x)
 
 
-# -- powers -----------------------------------------------------------------------------------------------------------
+# -- powers --------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -67,7 +67,7 @@ def reciprocal(x: np.ndarray) -> np.ndarray:
 reciprocal.vjp(x=lambda grad, output: -grad * (output * output))
 
 
-# -- exponentials and logarithms --------------------------------------------------------------------------------------
+# -- exponentials and logarithms -----------------------------------------------------------------------------
 
 
 @primitive(promotion="float")
@@ -128,7 +128,7 @@ log2.vjp(x=lambda grad, x: grad / (LN2 * x))
 log10.vjp(x=lambda grad, x: grad / (LN10 * x))
 
 
-# -- trigonometric and hyperbolic -------------------------------------------------------------------------------------
+# -- trigonometric and hyperbolic ----------------------------------------------------------------------------
 
 
 @primitive(promotion="float")
@@ -240,7 +240,7 @@ atanh.vjp(x=lambda grad, x: grad / ((1 - x) * (1 + x)))
 arcsin, arccos, arctan, arctan2, arcsinh, arccosh, arctanh = asin, acos, atan, atan2, asinh, acosh, atanh
 
 
-# -- sigmoids ---------------------------------------------------------------------------------------------------------
+# -- sigmoids ------------------------------------------------------------------------------------------------
 
 
 @primitive(promotion="float")
@@ -286,7 +286,7 @@ expit = sigmoid
 
 
 def logit(input: Any, eps: float | None = None) -> Any:
-    """Return log(p / (1 − p)), the inverse of sigmoid; p = input, limited to [eps, 1 − eps] if eps is given."""
+    """Return log(p / (1 − p)), the inverse of sigmoid; p = input, limited to [eps, 1 − eps] if given."""
     p = input if eps is None else clamped(input, eps, 1 - eps)
     return log(p) - log1p(-p)
 
@@ -308,7 +308,7 @@ erf.vjp(x=lambda grad, x: grad * (TWO_OVER_ROOT_PI * exp(-(x * x))))
 erfc.vjp(x=lambda grad, x: grad * (-TWO_OVER_ROOT_PI * exp(-(x * x))))
 
 
-# -- rounding ---------------------------------------------------------------------------------------------------------
+# -- rounding ------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -331,7 +331,7 @@ def trunc(x: np.ndarray) -> np.ndarray:
 
 @primitive
 def rounded(x: np.ndarray, *, decimals: int) -> np.ndarray:
-    """yᵢ = the multiple of 10^−decimals nearest to xᵢ, halves to even. Its derivative is 0 between the steps."""
+    """yᵢ = the multiple of 10^−decimals nearest to xᵢ, halves to even. Its derivative is 0 between steps."""
     if decimals and x.dtype == np.float16:
         return np.round(x.astype(np.float32), decimals).astype(x.dtype)
     return np.round(x, decimals)
@@ -355,7 +355,7 @@ def frac(input: Any) -> Any:
 fix = trunc
 
 
-# -- compositions -----------------------------------------------------------------------------------------------------
+# -- compositions --------------------------------------------------------------------------------------------
 
 
 def deg2rad(input: Any) -> Any:
@@ -369,8 +369,8 @@ def rad2deg(input: Any) -> Any:
 
 
 def xlogy(input: Any, other: Any) -> Any:
-    """Return input · log(other), 0 where input is 0 (and other not NaN)."""
-    absent = logical_and(eq(input, 0), logical_not(isnan(other)))
+    """Return input · log(other), 0 where input is 0 (unless other is NaN)."""
+    absent = logical_and(eq(input, 0), logical_or(le(other, 0), isposinf(other)))  # 0 · ∞
     return where(absent, 0.0, input * log(where(absent, 1.0, other)))
 
 

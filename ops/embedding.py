@@ -7,14 +7,21 @@ import numpy as np
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from autograd.views import mark_written
+from ops.dims import array_of
 from ops.indexing import ZERO, check_bounds, overwritten
 from ops.kernels.rows import add_rows
-from ops.selecting import array_of, integers
+from ops.selecting import integers
 from ops.shape import unsqueeze
 
 
 @primitive
-def looked_up(weight: np.ndarray, index: np.ndarray, *, padding_idx: int | None, by_frequency: bool) -> np.ndarray:
+def looked_up(
+    weight: np.ndarray,
+    index: np.ndarray,
+    *,
+    padding_idx: int | None,
+    by_frequency: bool,
+) -> np.ndarray:
     """y[..., :] = weight[index[...], :]."""
     return weight.take(index, axis=0)
 
@@ -35,20 +42,20 @@ def frequencies(index: np.ndarray, *, rows: int) -> np.ndarray:
     return np.bincount(index.reshape(-1), minlength=rows).astype(np.float32)[index]
 
 
-@looked_up.joint_vjp
-def looked_up_vjp(
-    grad: Any, wanted: Any, weight_shape: Any, index: Any, padding_idx: int | None, by_frequency: bool
-) -> Any:
+def _looked_up_vjp(grad: Any, weight_shape: Any, index: Any, padding_idx: int | None, by_frequency: bool) -> Any:
     if by_frequency:
         grad = grad / unsqueeze(frequencies(index, rows=weight_shape[0]), -1)
-    return summed_rows(grad, index, rows=weight_shape[0], padding_idx=padding_idx), None
+    return summed_rows(grad, index, rows=weight_shape[0], padding_idx=padding_idx)
 
 
-@summed_rows.joint_vjp
-def summed_rows_vjp(grad: Any, wanted: Any, index: Any, padding_idx: int | None) -> Any:
+def _summed_rows_vjp(grad: Any, index: Any, padding_idx: int | None) -> Any:
     if padding_idx is not None:
         grad = overwritten(grad, ZERO, np.asarray([padding_idx]), dims=(0,))
-    return looked_up(grad, index, padding_idx=None, by_frequency=False), None
+    return looked_up(grad, index, padding_idx=None, by_frequency=False)
+
+
+looked_up.vjp(weight=_looked_up_vjp)
+summed_rows.vjp(x=_summed_rows_vjp)
 
 
 def embedding(
@@ -107,5 +114,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     elif num_classes < 1:
         raise RuntimeError("one_hot: num_classes should be positive")
     if index.size and index.max() >= num_classes:
-        raise RuntimeError(f"one_hot: Class values must be smaller than num_classes, got {index.max()} of {num_classes}")
+        raise RuntimeError(
+            f"one_hot: Class values must be smaller than num_classes, got {index.max()} of {num_classes}"
+        )
     return Tensor((index[..., None] == np.arange(num_classes)).astype(np.int64))

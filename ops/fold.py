@@ -33,7 +33,9 @@ class Blocks(NamedTuple):
 
 @primitive
 def unfolded(x: Any, *, blocks: Blocks) -> Array:
-    """y[n, (c, r, s), (i, j)] = x[n, c, i stride + r dilation − padding, j stride + s dilation − padding], 0 outside."""
+    """y[n, (c, r, s), (i, j)] = x[n, c, i stride + r dilation − padding, j stride + s dilation − padding], 0
+    outside.
+    """
     (R, S), (N, C) = blocks.kernel, x.shape[:2]
     padded = _padded(x, blocks)
     y = np.empty((N, C, R, S, *blocks.out_size), x.dtype)
@@ -83,12 +85,12 @@ def _blocks(name: str, in_size: Any, options: tuple[Any, Any, Any, Any]) -> Bloc
         if min(values) < least:
             raise RuntimeError(f"{name}: {what} should be at least {least}, but got {values}")
     in_size = tuple(in_size)
-    out_size = tuple(map(conv_output_size, in_size, kernel, stride, padding, dilation))
+    out_size: Any = tuple(map(conv_output_size, in_size, kernel, stride, padding, dilation))
     if min(out_size) <= 0:
         raise RuntimeError(
-            f"{name}: with spatial size {in_size}, kernel_size={kernel}, dilation={dilation}, padding={padding}, "
-            f"stride={stride}, the calculated shape of the array of sliding blocks is {out_size}, but its components "
-            "must be at least one"
+            f"{name}: with spatial size {in_size}, kernel_size={kernel}, dilation={dilation}, "
+            f"padding={padding}, stride={stride}, the calculated shape of the array of sliding blocks is "
+            f"{out_size}, but its components must be at least one"
         )
     return Blocks(kernel, dilation, padding, stride, in_size, out_size)
 
@@ -103,9 +105,7 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
     return unfolded(input, blocks=blocks)
 
 
-def fold(
-    input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-) -> Any:
+def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
     """Sum overlapping blocks, the columns of input (N, C R S, L), into planes: output (N, C, H, W)."""
     if input.ndim not in (2, 3):
         raise RuntimeError(f"fold: Expected 2D or 3D (batch mode) tensor for input, but got: {list(input.shape)}")
@@ -114,8 +114,8 @@ def fold(
     area, count = math.prod(blocks.kernel), math.prod(blocks.out_size)
     if input.shape[-2] % area or input.shape[-1] != count:
         raise RuntimeError(
-            f"fold: Given output_size={size} and kernel_size={blocks.kernel}, expected input of size (N, a multiple of "
-            f"{area}, {count}), but got {list(input.shape)}"
+            f"fold: Given output_size={size} and kernel_size={blocks.kernel}, expected input of size (N, a "
+            f"multiple of {area}, {count}), but got {list(input.shape)}"
         )
     if input.ndim == 2:
         return squeeze(folded(unsqueeze(input, 0), blocks=blocks), 0)
@@ -123,15 +123,17 @@ def fold(
 
 
 def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
-    """y[c, h r + i, w r + j] = x[c r² + i r + j, h, w], r the factor (Shi et al. 2016): (..., C r², H, W) → (..., C, H r, W r)."""
+    """y[c, h r + i, w r + j] = x[c r² + i r + j, h, w], r the factor (Shi et al. 2016): (..., C r², H, W) →
+    (..., C, H r, W r).
+    """
     r = upscale_factor
     if r <= 0:
         raise RuntimeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}")
     *batch, channels, height, width = _image("pixel_shuffle", input)
     if channels % (r * r):
         raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
-            f"input.size(-3)={channels} is not divisible by {r * r}"
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+            f"upscale_factor, but input.size(-3)={channels} is not divisible by {r * r}"
         )
     split = reshape(input, (*batch, channels // (r * r), r, r, height, width))
     return reshape(_permute_last(split, (0, 3, 1, 4, 2)), (*batch, channels // (r * r), height * r, width * r))
@@ -145,21 +147,22 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     *batch, channels, height, width = _image("pixel_unshuffle", input)
     if height % r or width % r:
         raise RuntimeError(
-            f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but ({height}, {width}) is "
-            f"not divisible by {r}"
+            f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but ({height}, "
+            f"{width}) is not divisible by {r}"
         )
     split = reshape(input, (*batch, channels, height // r, r, width // r, r))
     return reshape(_permute_last(split, (0, 2, 4, 1, 3)), (*batch, channels * r * r, height // r, width // r))
 
 
 def channel_shuffle(input: Any, groups: int) -> Any:
-    """y[n, c G + g] = x[n, g C/G + c]: channels of all groups in turn (Zhang et al. 2018); input (N, C, ...)."""
+    """y[n, c G + g] = x[n, g C/G + c]: channels of all groups in turn (Zhang et al. 2018); x (N, C, ...)."""
     if input.ndim < 3:
         raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.shape)}")
     batch, channels, *sizes = input.shape
     if groups <= 0 or channels % groups:
         raise RuntimeError(
-            f"channel_shuffle: number of channels must be divisible by groups. Got {channels} channels and {groups} groups."
+            f"channel_shuffle: number of channels must be divisible by groups. Got {channels} channels and "
+            f"{groups} groups."
         )
     split = reshape(input, (batch, groups, channels // groups, *sizes))
     order = (0, 2, 1, *range(3, split.ndim))

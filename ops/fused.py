@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 LARGE = 2048
-"""From this many elements on a fused kernel beats NumPy, whose calls start sooner but make one pass per operation."""
+"""Elements from which a fused kernel beats NumPy, whose calls start sooner but make one pass each."""
 
 
 def fused(kernel: Callable[..., Any], *arrays: Any, **parameters: Any) -> Any:

@@ -1,6 +1,7 @@
 """x[index] and x[index] = value, for every kind of index.
 
-An index is applied in two steps, as PyTorch does. First its ints, slices, None and Ellipsis: a view. Then its arrays of
+An index is applied in two steps, as PyTorch does. First its ints, slices, None and Ellipsis: a view. Then its
+arrays of
 positions, which broadcast together and copy; a mask stands for the positions where it is true.
 """
 
@@ -22,16 +23,18 @@ from ops.slicing import sliced
 Sizes = tuple[int, ...]
 
 FULL = slice(None)
+ZERO = np.zeros(())
 
 
-# -- arrays of positions ----------------------------------------------------------------------------------------------
+# -- arrays of positions -------------------------------------------------------------------------------------
 
 
 @primitive
 def indexed(x: np.ndarray, *indices: np.ndarray, dims: Sizes) -> np.ndarray:
     """y[..., i, ...] = x[..., indices₀[i], indices₁[i], ...] with indices[k] at dimension dims[k] of x.
 
-    The indices broadcast together. Their dimensions stand where `dims` stood, or first where `dims` are not neighbours.
+    The indices broadcast together. Their dimensions stand where `dims` stood, or first where `dims` are not
+    neighbours.
     """
     try:
         return x.take(indices[0], axis=dims[0]) if len(dims) == 1 else x[_key(indices, dims)]
@@ -65,8 +68,6 @@ overwritten.vjp(
     value=lambda grad, indices, dims: indexed(grad, *indices, dims=dims),
 )
 
-ZERO = np.zeros(())
-
 
 def put(x: np.ndarray, value: Any, indices: Sequence[np.ndarray], dims: Sizes) -> None:
     """Write `value`, broadcast, into x at the indices."""
@@ -78,8 +79,8 @@ def put(x: np.ndarray, value: Any, indices: Sequence[np.ndarray], dims: Sizes) -
     except ValueError:
         shape = indexed(x, *indices, dims=dims).shape
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(np.shape(value))} cannot be broadcast to indexing result of "
-            f"shape {list(shape)}"
+            f"shape mismatch: value tensor of shape {list(np.shape(value))} cannot be broadcast to indexing "
+            f"result of shape {list(shape)}"
         ) from None
 
 
@@ -106,10 +107,8 @@ def check_bounds(index: np.ndarray, dim: int, size: int) -> None:
         raise IndexError(f"index {int(first)} is out of bounds for dimension {dim} with size {size}")
 
 
-def _rows(
-    x: np.ndarray, indices: Sequence[np.ndarray], dims: Sizes, shape: Sizes
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return one position per indexed element, counted over `dims` in C order, and x as (positions, the rest)."""
+def _rows(x: np.ndarray, indices: Sequence[np.ndarray], dims: Sizes, shape: Sizes) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each indexed element is, counted over `dims` in C order, and x as (positions, rest)."""
     index = np.zeros((), np.intp)
     for each, dim in zip(indices, dims, strict=True):
         index = index * shape[dim] + np.where(each < 0, each + shape[dim], each)
@@ -119,7 +118,7 @@ def _rows(
     return index.reshape(-1), x.reshape(index.size, math.prod(x.shape[index.ndim :]))
 
 
-# -- reading an index -------------------------------------------------------------------------------------------------
+# -- reading an index ----------------------------------------------------------------------------------------
 
 
 class Index(NamedTuple):
@@ -156,13 +155,13 @@ def parse(index: Any, shape: Sizes) -> Index:
             raise IndexError(f"index {item} is out of bounds for dimension {source} with size {shape[source]}")
         basic += parts
         source += sum([part is not None for part in parts])
-    if indices and all([part == FULL for part in basic]):
+    if indices and all(part == FULL for part in basic):
         return Index(None, indices, tuple(dims))
     return Index((*basic, ...), indices, tuple(dims))  # the Ellipsis makes a view of a single element too
 
 
 def _item(item: Any) -> Any:
-    """Return one part of an index as an int, a slice, None, Ellipsis, a mask, or an array or Tensor of positions."""
+    """Return one part of an index as an int, slice, None, Ellipsis, mask, or array or Tensor of positions."""
     if type(item) is int or item is None or item is Ellipsis:
         return item
     if isinstance(item, slice):
@@ -210,18 +209,21 @@ def _positions(item: Any, shape: Sizes, source: int) -> tuple[list[Any], list[An
         return [*item.reshape(1).nonzero()], [None]
     if item.shape != shape[source : source + item.ndim]:
         raise IndexError(
-            f"The shape of the mask {list(item.shape)} at index {source} does not match the shape of the indexed "
-            f"tensor {list(shape)} at index {source}"
+            f"The shape of the mask {list(item.shape)} at index {source} does not match the shape of the "
+            f"indexed tensor {list(shape)} at index {source}"
         )
     return [*item.nonzero()], [FULL] * item.ndim
 
 
-# -- the operators ----------------------------------------------------------------------------------------------------
+# -- the operators -------------------------------------------------------------------------------------------
 
 
 def getitem(input: Any, index: Any) -> Any:
-    """Return input[index]: a view for ints, slices, None and Ellipsis, a copy where arrays or masks are among them."""
-    basic, indices, dims = parse(index, tuple(input.shape))
+    """Return input[index]: a view, or a copy where arrays or masks are in the index."""
+    shape = tuple(input.shape)
+    if type(index) is int and shape and -shape[0] <= index < shape[0]:  # the index of every loop
+        return sliced(input, index=(index, ...))
+    basic, indices, dims = parse(index, shape)
     if basic is not None:
         input = sliced(input, index=basic)
     return indexed(input, *indices, dims=dims) if indices else input

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd.primitive import primitive
+from autograd import dtypes
+from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.dims import wrap_dim
 from ops.shape import atleast_1d, atleast_2d, atleast_3d, expand, ravel, reshape, unsqueeze
@@ -14,14 +15,15 @@ from ops.slicing import along, sliced
 Sizes = tuple[int, ...]
 
 
-@primitive(promotion="common")
+@primitive
 def joined(*tensors: np.ndarray, dim: int) -> np.ndarray:
-    """The tensors one after another along `dim`."""
+    """The tensors, of one type, one after another along `dim`."""
     return np.concatenate(tensors, axis=dim)
 
 
 @joined.joint_vjp
 def joined_vjp(grad: Any, wanted: Sequence[bool], tensors_shape: Sequence[Sizes], dim: int) -> list[Any]:
+    """Each tensor receives its part of the gradient."""
     grads, start = [], 0
     for shape, want in zip(tensors_shape, wanted, strict=True):
         end = start + shape[dim]
@@ -31,7 +33,7 @@ def joined_vjp(grad: Any, wanted: Sequence[bool], tensors_shape: Sequence[Sizes]
 
 
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Return the tensors one after another along `dim`; their other sizes agree. Empty 1-d tensors are left out."""
+    """Return the tensors one after another along `dim`. Empty 1-d tensors may be among them."""
     items = _tensors("cat", tensors)
     if not items:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
@@ -45,7 +47,8 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
             _check_sizes(first, x, i, dim)
     shape = tuple(first.shape)
     hollow = (*shape[:dim], 0, *shape[dim + 1 :])  # the empty ones, so that they still take part in promotion
-    return joined(*[x if len(x.shape) == len(shape) else reshape(x, hollow) for x in items], dim=dim)
+    parts = [x if len(x.shape) == len(shape) else reshape(x, hollow) for x in items]
+    return joined(*_of_one_type(parts), dim=dim)
 
 
 concat = concatenate = cat
@@ -60,14 +63,21 @@ def _tensors(name: str, tensors: Any) -> list[Any]:
     return list(tensors)
 
 
+def _of_one_type(items: list[Any]) -> list[Any]:
+    """Convert tensors to the type arithmetic on them would give."""
+    arrays = [x.array if isinstance(x, Tensor) else x for x in items]
+    target = dtypes.result_dtype(arrays)
+    return [x if a.dtype == target else cast(x, dtype=target) for x, a in zip(items, arrays, strict=True)]
+
+
 def _check_sizes(first: Any, x: Any, position: int, dim: int) -> None:
     if x.ndim != first.ndim:
         raise RuntimeError(f"cat: Tensors must have same number of dimensions: got {first.ndim} and {x.ndim}")
     for k, (expected, got) in enumerate(zip(first.shape, x.shape, strict=True)):
         if k != dim and expected != got:
             raise RuntimeError(
-                f"cat: Sizes of tensors must match except in dimension {dim}. Expected size {expected} but got size "
-                f"{got} for tensor number {position} in the list."
+                f"cat: Sizes of tensors must match except in dimension {dim}. Expected size {expected} but "
+                f"got size {got} for tensor number {position} in the list."
             )
 
 
@@ -80,11 +90,11 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     for i, x in enumerate(items):
         if tuple(x.shape) != shape:
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(x.shape)} at "
-                f"entry {i}"
+                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
+                f"{list(x.shape)} at entry {i}"
             )
     dim = wrap_dim("stack", dim, len(shape) + 1)
-    return joined(*[unsqueeze(x, dim) for x in items], dim=dim)
+    return joined(*[unsqueeze(x, dim) for x in _of_one_type(items)], dim=dim)
 
 
 def hstack(tensors: Sequence[Any]) -> Any:
@@ -114,20 +124,20 @@ def column_stack(tensors: Sequence[Any]) -> Any:
 
 def block_diag(*tensors: Any) -> Any:
     """Return the matrix with the given ones along its diagonal and zeros elsewhere."""
-    blocks = [atleast_2d(x) for x in _tensors("block_diag", tensors)]
+    blocks = _of_one_type([atleast_2d(x) for x in _tensors("block_diag", tensors)])
+    dtype = (blocks[0].array if isinstance(blocks[0], Tensor) else blocks[0]).dtype
     width = sum(x.shape[1] for x in blocks)
     rows, left = [], 0
     for x in blocks:
         if x.ndim != 2:
             raise RuntimeError(f"block_diag: Input tensors must have 2 or fewer dimensions, got {x.ndim}")
-        dtype = x.array.dtype if isinstance(x, Tensor) else x.dtype
         sides = [np.zeros((x.shape[0], n), dtype) for n in (left, width - left - x.shape[1])]
         rows.append(joined(sides[0], x, sides[1], dim=1))
         left += x.shape[1]
     return joined(*rows, dim=0)
 
 
-# -- grids ------------------------------------------------------------------------------------------------------------
+# -- grids ---------------------------------------------------------------------------------------------------
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:

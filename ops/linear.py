@@ -18,9 +18,9 @@ def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """z[..., m, n] = Σₖ x[..., m, k] y[..., k, n], leading dimensions broadcast."""
     if x.dtype not in KERNEL_TYPES:
         return np.matmul(x, y)
+    if x.ndim == 2 == y.ndim:
+        return gemm.matmul(x, y)
     if y.ndim == 2:
-        if x.ndim == 2:
-            return gemm.matmul(x, y)
         rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
         return gemm.matmul(rows, y).reshape(*x.shape[:-1], y.shape[1])
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
@@ -40,12 +40,12 @@ def _flat_batch(x: np.ndarray, batch: tuple[int, ...]) -> np.ndarray:
 def _check_types(name: str, x: np.ndarray, y: np.ndarray) -> None:
     if x.dtype != y.dtype:
         raise RuntimeError(
-            f"{name}: expected both matrices to have the same dtype, but got: {dtypes.FROM_NUMPY[x.dtype]} != "
-            f"{dtypes.FROM_NUMPY[y.dtype]}"
+            f"{name}: expected both matrices to have the same dtype, but got: {dtypes.FROM_NUMPY[x.dtype]} "
+            f"!= {dtypes.FROM_NUMPY[y.dtype]}"
         )
 
 
-# -- matmul -----------------------------------------------------------------------------------------------------------
+# -- matmul --------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -54,13 +54,19 @@ def matmul(input: np.ndarray, other: np.ndarray) -> np.ndarray:
 
     Leading dimensions broadcast. A vector on the left is one row, on the right one column; z is without it.
     """
+    if input.ndim == 2 == other.ndim and input.shape[1] == other.shape[0] and input.dtype == other.dtype:
+        return _product(input, other)
     _check_matmul(input, other)
     x = input if input.ndim > 1 else input[None, :]
     y = other if other.ndim > 1 else other[:, None]
     z = _product(x, y)
     if input.ndim > 1 and other.ndim > 1:
         return z
-    kept = [*z.shape[:-2], *([z.shape[-2]] if input.ndim > 1 else []), *([z.shape[-1]] if other.ndim > 1 else [])]
+    kept = [
+        *z.shape[:-2],
+        *([z.shape[-2]] if input.ndim > 1 else []),
+        *([z.shape[-1]] if other.ndim > 1 else []),
+    ]
     return z.reshape(kept)
 
 
@@ -83,18 +89,19 @@ def _mismatch(x: Sequence[int], y: Sequence[int]) -> str:
     """Say in PyTorch's words why two shapes cannot be multiplied."""
     if len(x) == 1 == len(y):
         return (
-            f"inconsistent tensor size, expected tensor [{x[0]}] and src [{y[0]}] to have the same number of elements, "
-            f"but got {x[0]} and {y[0]} elements respectively"
+            f"inconsistent tensor size, expected tensor [{x[0]}] and src [{y[0]}] to have the same number of "
+            f"elements, but got {x[0]} and {y[0]} elements respectively"
         )
     if len(y) == 1 and len(x) == 2:
         return f"size mismatch, got input ({x[0]}), mat ({x[0]}x{x[1]}), vec ({y[0]})"
     if len(x) <= 2 or len(y) <= 2:
         rows = math.prod(x[:-1])
         columns = y[1] if len(y) > 1 else 1
-        return f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x[-1]} and {y[-2 if len(y) > 1 else 0]}x{columns})"
+        depth = y[-2] if len(y) > 1 else y[0]
+        return f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x[-1]} and {depth}x{columns})"
     return (
-        f"Expected size for first two dimensions of batch2 tensor to be: [{math.prod(x[:-2])}, {x[-1]}] but got: "
-        f"[{math.prod(y[:-2])}, {y[-2]}]."
+        f"Expected size for first two dimensions of batch2 tensor to be: [{math.prod(x[:-2])}, {x[-1]}] but "
+        f"got: [{math.prod(y[:-2])}, {y[-2]}]."
     )
 
 
@@ -176,8 +183,8 @@ def inner(input: Any, other: Any) -> Any:
         return input * other
     if input.shape[-1] != other.shape[-1]:
         raise RuntimeError(
-            f"inner() the last dimension must match on both input tensors but got shapes {list(input.shape)} and "
-            f"{list(other.shape)}"
+            f"inner() the last dimension must match on both input tensors but got shapes {list(input.shape)} "
+            f"and {list(other.shape)}"
         )
     rows = reshape(other, (math.prod(other.shape[:-1]), other.shape[-1]))
     return reshape(matmul(input, transpose(rows, 0, 1)), (*input.shape[:-1], *other.shape[:-1]))
@@ -233,15 +240,15 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1)
     return _combine(input, outer(vec1, vec2), beta, alpha)
 
 
-# -- the layer --------------------------------------------------------------------------------------------------------
+# -- the layer -----------------------------------------------------------------------------------------------
 
 
 @primitive
 def linear(input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
     """y[..., o] = Σᵢ input[..., i] weight[o, i] + bias[o].
 
-    Shapes: input (..., in), weight (out, in), bias (out,) -> y (..., out); weight (in,) and a bias of one element give
-    y (...).
+    Shapes: input (..., in), weight (out, in), bias (out,) -> y (..., out); weight (in,) and a bias of one
+    element give y (...).
     """
     _check_linear(input, weight, bias)
     if input.dtype not in KERNEL_TYPES or weight.ndim == 1:
@@ -260,8 +267,8 @@ def _check_linear(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None) -> None
     if x.shape[-1] != w.shape[-1]:
         rows, turned = math.prod(x.shape[:-1]), "x".join(str(n) for n in w.shape[::-1])
         raise RuntimeError(
-            f"linear: mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and {turned}): input has "
-            f"{x.shape[-1]} features but weight {w.shape} expects {w.shape[-1]}"
+            f"linear: mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and {turned}): input "
+            f"has {x.shape[-1]} features but weight {w.shape} expects {w.shape[-1]}"
         )
     if bias is not None:
         if bias.shape != w.shape[:-1]:

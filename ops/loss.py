@@ -1,7 +1,8 @@
 """Losses of classification and regression: how far predictions are from targets.
 
-`reduction` says what becomes of the losses of the elements: "none" keeps them, "sum" adds them, "mean" averages them.
-The older pair `size_average`, `reduce` says the same: (True, True) is "mean", (False, True) "sum", (·, False) "none".
+`reduction` says what becomes of the losses of the elements: "none" keeps them, "sum" adds them, "mean"
+averages them. The older pair `size_average`, `reduce` says the same: (True, True) is "mean", (False, True)
+"sum", (·, False) "none".
 """
 
 import math
@@ -10,21 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from autograd.elementwise import elementwise, quiet
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.activation import logsigmoid
 from ops.arithmetic import abs
 from ops.comparison import clamp_min, where
 from ops.elementary import exp, log, xlogy
-from ops.ieee import elementwise
 from ops.kernels import softmax as kernels
 from ops.reduction import mean, sum
-from ops.shape import movedim
+from ops.shape import movedim, reshape
 from ops.softmax import log_softmax, softmax
 
 Array = np.ndarray[Any, Any]
 
-# -- reductions -------------------------------------------------------------------------------------------------------
+# -- reductions ----------------------------------------------------------------------------------------------
 
 
 def reduced(loss: Any, reduction: str) -> Any:
@@ -51,7 +52,7 @@ def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: 
     return reduction
 
 
-# -- classes ----------------------------------------------------------------------------------------------------------
+# -- classes -------------------------------------------------------------------------------------------------
 
 
 @primitive(residual=True)
@@ -71,13 +72,14 @@ def class_cross_entropy(
     if reduction == "sum":
         return np.add.reduce(losses), (log_sum, None)
     count = np.add.reduce(row_weight)
-    return _quotient(np.add.reduce(losses), count), (log_sum, count)
+    mean = quiet.run(np.true_divide, np.add.reduce(losses), count)  # NaN where every row was ignored
+    return mean, (log_sum, count)
 
 
 @class_cross_entropy.joint_vjp
 def _(
     grad: Any,
-    wanted: Any,
+    _: Any,
     x: Any,
     target: Any,
     weight: Any,
@@ -86,22 +88,23 @@ def _(
     label_smoothing: float,
 ) -> tuple[Any, None, None]:
     log_sum, count = residual
-    options = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
+    options: dict[str, Any] = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
     if isinstance(grad, Tensor):
-        scale = grad.reshape((-1, 1)) if count is None else grad * (1 / float(count) if count else 0.0)
+        share: Any = Tensor(np.asarray(1.0 if count is None else 1 / count if count else 0.0, grad.array.dtype))
+        scale = reshape(grad, (-1, 1)) * share
         return _class_cross_entropy_grad(scale, x, target, weight, **options), None, None
-    scale = grad.reshape(grad.size) if count is None else _quotient(grad, count)
+    scale = grad.reshape(grad.size) if count is None else quiet.run(np.true_divide, grad, count)
     scale = np.broadcast_to(scale, log_sum.shape)
     dx = kernels.cross_entropy_backward(scale, _rows(x), target.reshape(log_sum.size), log_sum, weight, **options)
     return _from_rows(dx, x.shape), None, None
 
 
 def _class_cross_entropy_grad(
-    scale: Any, x: Tensor, target: Tensor, weight: Any, *, ignore_index: int, label_smoothing: float
+    scale: Any, x: Any, target: Any, weight: Any, *, ignore_index: int, label_smoothing: float
 ) -> Any:
-    """Return dx[n, c] = scale[n] ((a[n] + b Σ_j w[j]) p[n, c] − a[n] [c = t] − b w[c]), a = (1 − ε) w[t], b = ε/C.
+    """dx[n, c] = scale[n] ((a[n] + b Σ_j w[j]) p[n, c] − a[n] [c = t] − b w[c]), a = (1 − ε) w[t], b = ε/C.
 
-    Recordable: only scale and p depend on anything that may require gradients.
+    By recordable ops: only scale and p depend on anything that may require gradients.
     """
     rows = movedim(x, 1, -1) if x.ndim > 1 else x
     rows = rows.reshape((-1, x.shape[min(1, x.ndim - 1)]))
@@ -116,12 +119,6 @@ def _class_cross_entropy_grad(
     if x.ndim < 3:
         return dx.reshape(x.shape)
     return movedim(dx.reshape((x.shape[0], *x.shape[2:], classes)), -1, 1)
-
-
-def _quotient(total: Any, count: Any) -> Any:
-    """Return total / count, NaN for 0 / 0 as where every row was ignored."""
-    with np.errstate(all="ignore"):
-        return total / count
 
 
 def _rows(x: Array) -> Array:
@@ -149,9 +146,11 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
-    """Compare logits (N, C, ...) or (C,) with classes (N, ...) (int64), or with the probabilities of all classes.
+    """Compare logits (N, C, ...) or (C,) with classes (N, ...) (int64), or with the probabilities of all
+    classes.
 
-    −Σ_c w[c] q[c] log softmax(x)[c], with q the target mixed with ε of the uniform distribution (Szegedy et al. 2016).
+    −Σ_c w[c] q[c] log softmax(x)[c], with q the target mixed with ε of the uniform distribution (Szegedy et
+    al. 2016).
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
     if not 0 <= label_smoothing <= 1:
@@ -250,8 +249,8 @@ def _check_class_weight(name: str, input: Any, weight: Any) -> None:
     classes = input.array.shape[min(1, input.array.ndim - 1)]
     if weight.array.shape != (classes,):
         raise RuntimeError(
-            f"{name}: weight tensor should be defined either for all {classes} classes or no classes but got weight "
-            f"tensor of shape: {list(weight.shape)}"
+            f"{name}: weight tensor should be defined either for all {classes} classes or no classes but "
+            f"got weight tensor of shape: {list(weight.shape)}"
         )
     if weight.array.dtype != input.array.dtype:
         raise RuntimeError(f"{name}: expected weight of type {input.dtype}, got {weight.dtype}")
@@ -271,14 +270,15 @@ def _check_classes(name: str, input: Tensor, target: Any) -> None:
         return
     if t.ndim == 0 or t.shape[0] != x.shape[0]:
         raise ValueError(
-            f"{name}: Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0] if t.ndim else 0})."
+            f"{name}: Expected input batch_size ({x.shape[0]}) to match target batch_size "
+            f"({t.shape[0] if t.ndim else 0})."
         )
     expected = (x.shape[0], *x.shape[2:])
     if t.shape != expected:
         raise RuntimeError(f"{name}: Expected target size {list(expected)}, got {list(t.shape)}")
 
 
-# -- numbers ----------------------------------------------------------------------------------------------------------
+# -- numbers -------------------------------------------------------------------------------------------------
 
 
 @primitive(promotion="common")
@@ -380,19 +380,22 @@ def _check_pair(name: str, input: Any, target: Any) -> None:
         raise NotImplementedError(f"{name}: expected floating-point tensors, got {input.dtype} and {target.dtype}")
     if input.array.shape != target.array.shape:
         warnings.warn(
-            f"Using a target size ({list(target.shape)}) that is different to the input size ({list(input.shape)}). This "
-            "will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            f"Using a target size ({list(target.shape)}) that is different to the input size "
+            f"({list(input.shape)}). This will likely lead to incorrect results due to broadcasting. Please "
+            "ensure they have the same size.",
             stacklevel=3,
         )
 
 
-# -- probabilities ----------------------------------------------------------------------------------------------------
+# -- probabilities -------------------------------------------------------------------------------------------
 
 
 @primitive(promotion="common")
 @elementwise
 def bernoulli_nll(x: Any, target: Any) -> Array:
-    """−t log x − (1 − t) log(1 − x), the logarithms at least −100 so that a sure and wrong x costs a finite 100."""
+    """−t log x − (1 − t) log(1 − x), the logarithms at least −100 so that a sure and wrong x costs a finite
+    100.
+    """
     return -(target * np.maximum(np.log(x), -100) + (1 - target) * np.maximum(np.log1p(-x), -100))
 
 
@@ -414,8 +417,8 @@ def binary_cross_entropy(
     reduction = chosen_reduction(size_average, reduce, reduction)
     if target.shape != input.shape:
         raise ValueError(
-            f"binary_cross_entropy: Using a target size ({list(target.shape)}) that is different to the input size "
-            f"({list(input.shape)}) is deprecated. Please ensure they have the same size."
+            f"binary_cross_entropy: Using a target size ({list(target.shape)}) that is different to the "
+            f"input size ({list(input.shape)}) is deprecated. Please ensure they have the same size."
         )
     if input.dtype != target.dtype:
         raise RuntimeError(f"binary_cross_entropy: input is {input.dtype} but target is {target.dtype}")
@@ -435,15 +438,16 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Any = None,
 ) -> Any:
-    """l = −weight (pos_weight t log σ(x) + (1 − t) log(1 − σ(x))), σ the logistic function: stable for every x.
+    """l = −weight (pos_weight t log σ(x) + (1 − t) log(1 − σ(x))), σ the logistic function: stable for every
+    x.
 
     log(1 − σ(x)) = log σ(x) − x leaves one logarithm.
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
     if target.shape != input.shape:
         raise ValueError(
-            f"binary_cross_entropy_with_logits: Target size ({list(target.shape)}) must be the same as input size "
-            f"({list(input.shape)})"
+            f"binary_cross_entropy_with_logits: Target size ({list(target.shape)}) must be the same as "
+            f"input size ({list(input.shape)})"
         )
     share = None if pos_weight is None else (pos_weight - 1) * target + 1
     logs = logsigmoid(input)
@@ -459,7 +463,8 @@ def kl_div(
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Any:
-    """l = t (log t − x), x log-probabilities; "batchmean" divides the sum by the batch, as the divergence is defined.
+    """l = t (log t − x), x log-probabilities; "batchmean" divides the sum by the batch, as the divergence is
+    defined.
 
     With log_target, target holds log t.
     """
@@ -468,8 +473,8 @@ def kl_div(
         return total / input.shape[0] if input.ndim else total
     if reduction == "mean":
         warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
-            "only by the batch size, and aligns with the KL div math definition.",
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. "
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
             stacklevel=2,
         )
     reduction = chosen_reduction(size_average, reduce, reduction)

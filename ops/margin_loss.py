@@ -9,7 +9,7 @@ import numpy as np
 from autograd.tensor import Tensor
 from ops.activation import logsigmoid, softplus
 from ops.comparison import clamp_min, minimum, where
-from ops.distance import cosine_similarity, pairwise_distance
+from ops.distance import pairwise_distance
 from ops.elementary import exp, log
 from ops.loss import chosen_reduction, reduced
 from ops.reduction import mean, sum
@@ -30,8 +30,8 @@ def margin_ranking_loss(
     reduction = chosen_reduction(size_average, reduce, reduction)
     if not input1.ndim == input2.ndim == target.ndim:
         raise RuntimeError(
-            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-            f"input1: {list(input1.shape)}, input2: {list(input2.shape)}, target: {list(target.shape)} "
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
+            f"{list(input1.shape)}, input2: {list(input2.shape)}, target: {list(target.shape)} "
         )
     return reduced(clamp_min(-target * (input1 - input2) + margin, 0), reduction)
 
@@ -66,8 +66,8 @@ def cosine_embedding_loss(
     for x in (input1, input2):
         if x.ndim != target.ndim + 1:
             raise RuntimeError(
-                f"cosine_embedding_loss: a target of {target.ndim} dimensions expects inputs of {target.ndim + 1}, got "
-                f"sizes {list(input1.shape)} and {list(input2.shape)}"
+                f"cosine_embedding_loss: a target of {target.ndim} dimensions expects inputs of "
+                f"{target.ndim + 1}, got sizes {list(input1.shape)} and {list(input2.shape)}"
             )
     cosine = _cosine(input1, input2)
     alike = where(target == 1, 1 - cosine, 0.0)
@@ -93,7 +93,8 @@ def triplet_margin_loss(
 ) -> Any:
     """l = max(0, d(a, p) − d(a, n) + margin), d the p-norm distance (Schroff et al. 2015).
 
-    With swap, the negative's distance is the smaller of those to the anchor and to the positive (Balntas et al. 2016).
+    With swap, the negative's distance is the smaller of those to the anchor and to the positive (Balntas et
+    al. 2016).
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
 
@@ -120,8 +121,9 @@ def triplet_margin_with_distance_loss(
         raise ValueError(f"triplet_margin_loss: margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
-            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+            "The anchor, positive, and negative tensors are expected to have the same number of "
+            f"dimensions, but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative "
+            f"{negative.ndim}D inputs"
         )
     distance = distance_function or pairwise_distance
     near, far = distance(anchor, positive), distance(anchor, negative)
@@ -181,14 +183,16 @@ def multilabel_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
-    """l = Σ_(t, c) max(0, 1 − x[t] + x[c]) / C, t over the targets, c over the other classes; input (N, C) or (C,).
+    """l = Σ_(t, c) max(0, 1 − x[t] + x[c]) / C, t over the targets, c over the other classes; input (N, C) or
+    (C,).
 
     Each row of target (int64, of input's shape) lists classes up to its first −1.
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
     if target.shape != input.shape or input.ndim not in (1, 2):
         raise RuntimeError(
-            f"multilabel_margin_loss: inconsistent target size {list(target.shape)} for input of size {list(input.shape)}"
+            f"multilabel_margin_loss: inconsistent target size {list(target.shape)} for input of size "
+            f"{list(input.shape)}"
         )
     t, classes = target.array, input.shape[-1]
     listed = np.logical_and.accumulate(t >= 0, axis=-1)
@@ -243,7 +247,8 @@ def gaussian_nll_loss(
 ) -> Any:
     """l = (log v + (x − t)² / v)/2, v = max(var, eps); `full` adds log(2π)/2.
 
-    var is a number, of input's shape, or of size 1 or missing along the last axis. The clamp passes gradients through.
+    var is a number, of input's shape, or of size 1 or missing along the last axis. The clamp passes gradients
+    through.
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not valid")

@@ -1,7 +1,7 @@
 """Normalisation: by the statistics of a channel, of a layer, of a group of channels, of one image's channel.
 
-All standardise x over some axes, h = (x − mean) / √(var + eps) with the biased variance, then scale and shift,
-y = weight · h + bias. The gradient of x goes through mean and variance:
+All standardise x over some axes, h = (x − mean) / √(var + eps) with the biased variance, then scale and
+shift, y = weight · h + bias. The gradient of x goes through mean and variance:
 
     dx = (dh − avg(dh) − h · avg(dh · h)) / √(var + eps),  dh = weight · dy,
 
@@ -23,13 +23,14 @@ from ops.kernels import norm, row_norm
 from ops.padding import pad
 from ops.pool import avg_pool2d
 from ops.reduction import mean, sum
+from ops.shape import reshape
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 Observer = Callable[[Array, Array], None]
 
 
-# -- primitives -------------------------------------------------------------------------------------------------------
+# -- primitives ----------------------------------------------------------------------------------------------
 
 
 @primitive(residual=True)
@@ -44,31 +45,31 @@ def batch_normalized(x: Any, weight: Any, bias: Any, *, eps: float, observe: Obs
 
 
 @batch_normalized.joint_vjp
-def _(grad: Any, wanted: Any, x: Any, weight: Any, residual: Any, eps: float) -> tuple[Any, Any, Any]:
+def _(grad: Any, _: Any, x: Any, weight: Any, residual: Any, eps: float) -> tuple[Any, Any, Any]:
     if isinstance(grad, Tensor):
-        shape = _channels_shape(x.shape)
-        grad = grad.reshape(shape)
-        dx, dweight, dbias = _standardized_grad(grad, x.reshape(shape), _column(weight), (0, 2), (0, 2), eps)
-        return dx.reshape(x.shape), dweight, dbias
+        dy, lines = (reshape(each, _channels_shape(x.shape)) for each in (grad, x))
+        dx, dweight, dbias = _standardized_grad(dy, lines, _column(weight), (0, 2), (0, 2), eps)
+        return reshape(dx, x.shape), dweight, dbias
     result = norm.batch_norm_backward(_channels(grad), _channels(x), weight, *residual, training=True)
     return result.dx.reshape(x.shape), result.dweight, result.dbias
 
 
 @primitive
 def channelwise_affine(x: Any, weight: Any, bias: Any, *, mean: Array, invstd: Array) -> Array:
-    """y[n, c, p] = weight[c] · (x[n, c, p] − mean[c]) · invstd[c] + bias[c]: batch norm by constants; x (N, C, ...)."""
+    """y[n, c, p] = weight[c] · (x[n, c, p] − mean[c]) · invstd[c] + bias[c]: batch norm by constants; x (N,
+    C, ...).
+    """
     return norm.batch_norm_apply(_channels(x), weight, bias, mean, invstd).reshape(x.shape)
 
 
 @channelwise_affine.joint_vjp
-def _(grad: Any, wanted: Any, x: Any, weight: Any, mean: Array, invstd: Array) -> tuple[Any, Any, Any]:
+def _(grad: Any, _: Any, x: Any, weight: Any, mean: Array, invstd: Array) -> tuple[Any, Any, Any]:
     if isinstance(grad, Tensor):
-        shape = _channels_shape(x.shape)
-        grad = grad.reshape(shape)
-        slope = Tensor(invstd.reshape(-1, 1))
-        h = (x.reshape(shape) - Tensor(mean.reshape(-1, 1))) * slope
-        dh = grad if weight is None else grad * _column(weight)
-        return (dh * slope).reshape(x.shape), sum(grad * h, dim=(0, 2)), sum(grad, dim=(0, 2))
+        dy, lines = (reshape(each, _channels_shape(x.shape)) for each in (grad, x))
+        centre, slope = Tensor(mean.reshape(-1, 1)), Tensor(invstd.reshape(-1, 1))
+        dh = dy if weight is None else dy * _column(weight)
+        dweight = sum(dy * ((lines - centre) * slope), dim=(0, 2))
+        return reshape(dh * slope, x.shape), dweight, sum(dy, dim=(0, 2))
     result = norm.batch_norm_backward(_channels(grad), _channels(x), weight, mean, invstd, training=False)
     return result.dx.reshape(x.shape), result.dweight, result.dbias
 
@@ -81,7 +82,7 @@ def layer_normalized(x: Any, weight: Any, bias: Any, *, dims: int, eps: float) -
 
 
 @layer_normalized.joint_vjp
-def _(grad: Any, wanted: Any, x: Any, weight: Any, residual: Any, dims: int, eps: float) -> tuple[Any, Any, Any]:
+def _(grad: Any, _: Any, x: Any, weight: Any, residual: Any, dims: int, eps: float) -> tuple[Any, Any, Any]:
     if isinstance(grad, Tensor):
         last, first = tuple(range(grad.ndim - dims, grad.ndim)), tuple(range(grad.ndim - dims))
         return _standardized_grad(grad, x, weight, last, first, eps)
@@ -92,19 +93,22 @@ def _(grad: Any, wanted: Any, x: Any, weight: Any, residual: Any, dims: int, eps
 
 @primitive(residual=True)
 def group_normalized(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> Any:
-    """y[n, c, p] = weight[c] · h[n, c, p] + bias[c], h standardised over p and the channels of c's group; x (N, C, ...)."""
+    """y[n, c, p] = weight[c] · h[n, c, p] + bias[c], h standardised over p and the channels of c's group; x
+    (N, C, ...).
+    """
     result = row_norm.group_norm_forward(_channels(x), groups, weight, bias, eps=eps)
     return result.y.reshape(x.shape), (result.mean, result.invstd)
 
 
 @group_normalized.joint_vjp
-def _(grad: Any, wanted: Any, x: Any, weight: Any, residual: Any, groups: int, eps: float) -> tuple[Any, Any, Any]:
+def _(grad: Any, _: Any, x: Any, weight: Any, residual: Any, groups: int, eps: float) -> tuple[Any, Any, Any]:
     if isinstance(grad, Tensor):
         images, channels, positions = _channels_shape(x.shape)
         shape = (images, groups, channels // groups, positions)
-        scale = None if weight is None else weight.reshape(*shape[1:3], 1)
-        dx, dweight, dbias = _standardized_grad(grad.reshape(shape), x.reshape(shape), scale, (2, 3), (0, 3), eps)
-        return dx.reshape(x.shape), dweight.reshape((channels,)), dbias.reshape((channels,))
+        scale = None if weight is None else reshape(weight, (*shape[1:3], 1))
+        dy, blocks = (reshape(each, shape) for each in (grad, x))
+        dx, dweight, dbias = _standardized_grad(dy, blocks, scale, (2, 3), (0, 3), eps)
+        return reshape(dx, x.shape), reshape(dweight, (channels,)), reshape(dbias, (channels,))
     result = row_norm.group_norm_backward(_channels(grad), _channels(x), groups, weight, *residual)
     return result.dx.reshape(x.shape), result.dweight, result.dbias
 
@@ -112,7 +116,9 @@ def _(grad: Any, wanted: Any, x: Any, weight: Any, residual: Any, groups: int, e
 def _standardized_grad(
     grad: Any, x: Any, weight: Any, axes: Shape, weight_axes: Shape, eps: float
 ) -> tuple[Any, Any, Any]:
-    """Return dx, dweight and dbias as recordable ops; h is standardised over `axes`, weight shared over `weight_axes`."""
+    """Return dx, dweight, dbias by recordable ops: x is standardised over `axes`, weight repeats over
+    `weight_axes`.
+    """
     centred = x - mean(x, dim=axes, keepdim=True)
     invstd = rsqrt(mean(centred * centred, dim=axes, keepdim=True) + eps)
     h = centred * invstd
@@ -145,7 +151,7 @@ def _column(weight: Any) -> Any:
     return None if weight is None else weight.reshape((-1, 1))
 
 
-# -- public functions -------------------------------------------------------------------------------------------------
+# -- public functions ----------------------------------------------------------------------------------------
 
 
 def batch_norm(
@@ -158,10 +164,11 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Any:
-    """Normalise every channel of input (N, C, ...): by the batch's statistics in training, else by the running ones.
+    """Normalise every channel of input (N, C, ...): by the batch's statistics in training, else by the
+    running ones.
 
-    Training also moves the running statistics, running ← (1 − momentum) running + momentum · statistic, with the
-    unbiased variance.
+    Training also moves the running statistics, running ← (1 − momentum) running + momentum · statistic, with
+    the unbiased variance.
     """
     _check_batch_norm(input, running_mean, running_var, (weight, bias), eps)
     if not training:
@@ -196,7 +203,8 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Any:
-    """Normalise every channel of every image of input (N, C, ...) by itself (Ulyanov, Vedaldi and Lempitsky 2016).
+    """Normalise every channel of every image of input (N, C, ...) by itself (Ulyanov, Vedaldi and Lempitsky
+    2016).
 
     Running statistics move towards the average over the images; `use_input_stats=False` normalises by them.
     """
@@ -223,30 +231,39 @@ def instance_norm(
 
 
 def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
-    """Normalise over the last axes, of sizes `normalized_shape`; weight and bias have that shape (Ba et al. 2016)."""
+    """Normalise over the last axes, of sizes `normalized_shape`; weight and bias have that shape (Ba et al.
+    2016).
+    """
     dims = _check_normalized_shape("layer_norm", input, normalized_shape, (("weight", weight), ("bias", bias)))
     return layer_normalized(input, weight, bias, dims=dims, eps=eps)
 
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
-    """Normalise groups of channels of every image of input (N, C, ...); weight and bias (C,) (Wu and He 2018)."""
+    """Normalise groups of channels of every image of input (N, C, ...); weight and bias (C,) (Wu and He
+    2018).
+    """
     shape = _shape_of("group_norm", input)
     if len(shape) < 2:
         raise RuntimeError(f"group_norm: Expected at least 2 dimensions for input tensor but received {len(shape)}")
     if num_groups <= 0 or shape[1] % num_groups:
         raise RuntimeError(
-            "group_norm: Expected number of channels in input to be divisible by num_groups, but got input of shape "
-            f"{list(shape)} and num_groups={num_groups}"
+            "group_norm: Expected number of channels in input to be divisible by num_groups, but got input "
+            f"of shape {list(shape)} and num_groups={num_groups}"
         )
     if shape[0] * math.prod(shape[2:]) * (shape[1] // num_groups) == 1:
-        raise ValueError(f"group_norm: Expected more than 1 value per channel when training, got input size {list(shape)}")
+        raise ValueError(
+            f"group_norm: Expected more than 1 value per channel when training, got input size {list(shape)}"
+        )
     for what, vector in (("weight", weight), ("bias", bias)):
         _check_vector("group_norm", what, vector, input, (shape[1],))
     return group_normalized(input, weight, bias, groups=num_groups, eps=eps)
 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
-    """y = weight · x / √(avg(x²) + eps) over the last axes (Zhang and Sennrich 2019); eps: that of the type."""
+    """y = weight · x / √(avg(x²) + eps) over the last axes (Zhang and Sennrich 2019).
+
+    eps is by default the machine epsilon of the type.
+    """
     dims = _check_normalized_shape("rms_norm", input, normalized_shape, (("weight", weight),))
     eps = float(np.finfo(input.array.dtype).eps) if eps is None else eps
     y = input * rsqrt(mean(input * input, dim=tuple(range(-dims, 0)), keepdim=True) + eps)
@@ -254,10 +271,14 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
 
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
-    """y[n, c] = x[n, c] / (k + alpha/size · Σ_j x[n, j]²)^beta, j the `size` channels about c (Krizhevsky et al. 2012)."""
+    """y[n, c] = x[n, c] / (k + alpha/size · Σ_j x[n, j]²)^beta, j the `size` channels about c (Krizhevsky et
+    al. 2012).
+    """
     shape = _shape_of("local_response_norm", input)
     if len(shape) < 3:
-        raise ValueError(f"local_response_norm: Expected 3D or higher dimensionality input (got {len(shape)} dimensions)")
+        raise ValueError(
+            f"local_response_norm: Expected 3D or higher dimensionality input (got {len(shape)} dimensions)"
+        )
     if not math.prod(shape):
         return input
     planes = (input * input).reshape((shape[0], 1, shape[1], math.prod(shape[2:])))
@@ -265,7 +286,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     return input / (k + alpha * averages) ** beta
 
 
-# -- arguments --------------------------------------------------------------------------------------------------------
+# -- arguments -----------------------------------------------------------------------------------------------
 
 
 def _shape_of(name: str, input: Any) -> Shape:
@@ -291,14 +312,24 @@ def _check_vector(name: str, what: str, vector: Any, input: Tensor, shape: Shape
 
 
 def _check_batch_norm(
-    input: Any, running_mean: Any, running_var: Any, affine: tuple[Any, Any], eps: float, name: str = "batch_norm"
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    affine: tuple[Any, Any],
+    eps: float,
+    name: str = "batch_norm",
 ) -> None:
     shape = _shape_of(name, input)
     if len(shape) < 2:
         raise RuntimeError(f"{name}: Expected at least 2 dimensions for input tensor but received {len(shape)}")
     if eps < 0:
         raise ValueError(f"{name} eps must be non-negative, but got {eps}")
-    vectors = (("running_mean", running_mean), ("running_var", running_var), ("weight", affine[0]), ("bias", affine[1]))
+    vectors = (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", affine[0]),
+        ("bias", affine[1]),
+    )
     for what, vector in vectors:
         _check_vector(name, what, vector, input, (shape[1],))
 
@@ -313,8 +344,8 @@ def _check_normalized_shape(name: str, input: Any, normalized_shape: Any, vector
         raise RuntimeError(f"{name}: Expected normalized_shape to be at least 1-dimensional, but got []")
     if shape[max(len(shape) - len(sizes), 0) :] != sizes:
         raise RuntimeError(
-            f"{name}: Given normalized_shape={list(sizes)}, expected input with shape "
-            f"[*, {', '.join(map(str, sizes))}], but got input of size {list(shape)}"
+            f"{name}: Given normalized_shape={list(sizes)}, expected input with shape [*, "
+            f"{', '.join(map(str, sizes))}], but got input of size {list(shape)}"
         )
     for what, vector in vectors:
         _check_vector(name, what, vector, input, sizes)

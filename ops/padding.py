@@ -34,8 +34,8 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
 
     Args:
         pad: two widths per dimension; a negative one cuts off ("constant" and "circular" alone take those).
-        mode: "constant"; "reflect", the mirror image without the edge itself; "replicate", the edge; "circular".
-        value: of the border in mode "constant"; 0 if None.
+        mode: "constant"; "reflect", the mirror image without the edge itself; "replicate", the edge;
+        "circular". value: of the border in mode "constant"; 0 if None.
     """
     before, after = _widths(pad, input.ndim)
     if mode == "constant":
@@ -60,8 +60,8 @@ def _widths(pad: Sequence[int], ndim: int) -> tuple[Sizes, Sizes]:
     widths = [operator.index(width) for width in pad]
     if len(widths) % 2 or len(widths) // 2 > ndim:
         raise RuntimeError(
-            f"pad: Padding length must be divisible by 2 and at most twice the number of dimensions of the input, got "
-            f"{len(widths)} for {ndim} dimensions"
+            "pad: Padding length must be divisible by 2 and at most twice the number of dimensions of the "
+            f"input, got {len(widths)} for {ndim} dimensions"
         )
     missing = [0] * (ndim - len(widths) // 2)
     return tuple(missing + widths[::2][::-1]), tuple(missing + widths[1::2][::-1])
@@ -72,9 +72,7 @@ def _constant(input: Any, before: Sizes, after: Sizes, value: float) -> Any:
     if any(size < 0 for size in sizes):
         raise RuntimeError(f"pad: the padding {list(before)} and {list(after)} leaves {sizes} of {list(input.shape)}")
     if any(width < 0 for width in before + after):
-        cut = [
-            slice(max(-b, 0), n - max(-a, 0)) for b, n, a in zip(before, input.shape, after, strict=True)
-        ]
+        cut = [slice(max(-b, 0), n - max(-a, 0)) for b, n, a in zip(before, input.shape, after, strict=True)]
         input = sliced(input, index=tuple(cut))
         before, after = (tuple([max(width, 0) for width in widths]) for widths in (before, after))
     return bordered(input, before=before, after=after, value=value)
@@ -83,8 +81,8 @@ def _constant(input: Any, before: Sizes, after: Sizes, value: float) -> Any:
 def _reflected(before: int, size: int, after: int, dim: int) -> np.ndarray:
     if before >= size or after >= size or before < 0 or after < 0:
         raise RuntimeError(
-            f"pad: Padding size should be less than the corresponding input dimension, but got: padding ({before}, "
-            f"{after}) at dimension {dim} of size {size}"
+            "pad: Padding size should be less than the corresponding input dimension, but got: padding "
+            f"({before}, {after}) at dimension {dim} of size {size}"
         )
     inner = np.arange(-before, size + after)
     return size - 1 - np.abs(size - 1 - np.abs(inner))
@@ -99,8 +97,8 @@ def _replicated(before: int, size: int, after: int, dim: int) -> np.ndarray:
 def _wrapped(before: int, size: int, after: int, dim: int) -> np.ndarray:
     if before > size or after > size:
         raise RuntimeError(
-            f"pad: Padding value causes wrapping around more than once, got ({before}, {after}) at dimension {dim} of "
-            f"size {size}"
+            f"pad: Padding value causes wrapping around more than once, got ({before}, {after}) at dimension "
+            f"{dim} of size {size}"
         )
     if before + size + after < 0:
         raise RuntimeError(f"pad: the padding ({before}, {after}) is larger than dimension {dim} of size {size}")

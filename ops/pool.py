@@ -1,8 +1,8 @@
 """Pooling: the maximum or the average of every window of a plane.
 
-Shapes: x (..., H, W), y (..., OH, OW), OH = ⌊(H + 2 padding − dilation (R − 1) − 1) / stride⌋ + 1, or with ceil_mode ⌈ ⌉
-unless the last window would start in the padding at the end. Every primitive is linear, once the positions of the maxima
-are known, and stands beside its adjoint.
+Shapes: x (..., H, W), y (..., OH, OW), OH = ⌊(H + 2 padding − dilation (R − 1) − 1) / stride⌋ + 1, or with
+ceil_mode ⌈ ⌉ unless the last window would start in the padding at the end. Every primitive is linear, once
+the positions of the maxima are known, and stands beside its adjoint.
 """
 
 import math
@@ -14,13 +14,23 @@ import numpy as np
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.kernels import adaptive_pool, pool
-from ops.pool_arguments import Shape, Windows, adaptive_size, check_positions, hashable, per_axis, shape_of, windows
+from ops.kernels.geometry import Pair
+from ops.pool_arguments import (
+    Sizes,
+    Windows,
+    adaptive_size,
+    check_positions,
+    hashable,
+    per_axis,
+    shape_of,
+    windows,
+)
 from ops.shape import reshape
 
 Array = np.ndarray[Any, Any]
 
 
-# -- maxima -----------------------------------------------------------------------------------------------------------
+# -- maxima --------------------------------------------------------------------------------------------------
 
 
 @primitive(residual=True)
@@ -65,13 +75,13 @@ def _lines(x: Array) -> Array:
 
 
 @primitive(residual=True)
-def adaptive_max_pooled(x: Any, *, out_size: Shape) -> tuple[Array, Array]:
+def adaptive_max_pooled(x: Any, *, out_size: Pair) -> tuple[Array, Array]:
     """y[i, j] = max of x[⌊i H / OH⌋ : ⌈(i + 1) H / OH⌉, ...]."""
     return adaptive_pool.adaptive_max_pool2d_forward(x, out_size)
 
 
 @primitive
-def placed(x: Any, positions: Any, *, in_size: Shape) -> Array:
+def placed(x: Any, positions: Any, *, in_size: Pair) -> Array:
     """Add every x at its position h W + w of a plane (H, W) of zeros: the adjoint of `taken`."""
     return adaptive_pool.adaptive_max_pool2d_backward(x, positions, in_size)
 
@@ -87,7 +97,7 @@ placed.vjp(x=lambda grad, positions: taken(grad, positions))
 taken.vjp(x=lambda grad, positions, x_shape: placed(grad, positions, in_size=x_shape[-2:]))
 
 
-# -- averages ---------------------------------------------------------------------------------------------------------
+# -- averages ------------------------------------------------------------------------------------------------
 
 
 class Divisor(NamedTuple):
@@ -116,13 +126,13 @@ unaveraged.vjp(dy=lambda grad, windows, divisor: averaged(grad, windows=windows,
 
 
 @primitive
-def adaptive_averaged(x: Any, *, out_size: Shape) -> Array:
+def adaptive_averaged(x: Any, *, out_size: Pair) -> Array:
     """y[i, j] = mean of x[⌊i H / OH⌋ : ⌈(i + 1) H / OH⌉, ...]."""
     return adaptive_pool.adaptive_avg_pool2d_forward(x, out_size)
 
 
 @primitive
-def adaptive_unaveraged(dy: Any, *, in_size: Shape) -> Array:
+def adaptive_unaveraged(dy: Any, *, in_size: Pair) -> Array:
     """Add dy[i, j] over its bin's size to every element of the bin: the adjoint of `adaptive_averaged`."""
     return adaptive_pool.adaptive_avg_pool2d_backward(dy, in_size)
 
@@ -131,7 +141,7 @@ adaptive_averaged.vjp(x=lambda grad, x_shape: adaptive_unaveraged(grad, in_size=
 adaptive_unaveraged.vjp(dy=lambda grad, dy_shape: adaptive_averaged(grad, out_size=dy_shape[-2:]))
 
 
-# -- public functions -------------------------------------------------------------------------------------------------
+# -- public functions ----------------------------------------------------------------------------------------
 
 
 def max_pool1d(
@@ -143,7 +153,7 @@ def max_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Return the maximum of each window of input (N, C, W) or (C, W), and with return_indices its position."""
+    """Return the maximum of each window of input (N, C, W) or (C, W), and its position with return_indices."""
     options = (kernel_size, stride, padding, dilation)
     return _max_pool("max_pool1d", 1, input, options, ceil_mode=ceil_mode, return_indices=return_indices)
 
@@ -157,7 +167,8 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Return the maximum of each window of input (N, C, H, W) or (C, H, W), and with return_indices its position h W + w.
+    """Return the maximum of each window of input (N, C, H, W) or (C, H, W), and with return_indices its
+    position h W + w.
 
     The padding counts as −∞; stride is kernel_size by default.
     """
@@ -174,7 +185,9 @@ def max_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Return the maximum of each window of input (N, C, D, H, W) or (C, D, H, W): of its planes, then along the depth."""
+    """Return the maximum of each window of input (N, C, D, H, W) or (C, D, H, W): of its planes, then along
+    the depth.
+    """
     options = (kernel_size, stride, padding, dilation)
     return _max_pool("max_pool3d", 3, input, options, ceil_mode=ceil_mode, return_indices=return_indices)
 
@@ -248,7 +261,9 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Any:
-    """Return the average of each window of input (N, C, H, W) or (C, H, W): its sum over its size or divisor_override."""
+    """Return the average of each window of input (N, C, H, W) or (C, H, W): its sum over its size or
+    divisor_override.
+    """
     if divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor must be not zero")
     options = (kernel_size, stride, padding, 1)
@@ -265,7 +280,9 @@ def avg_pool3d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Any:
-    """Return the average of each window of input (N, C, D, H, W) or (C, D, H, W): of its planes, then along the depth."""
+    """Return the average of each window of input (N, C, D, H, W) or (C, D, H, W): of its planes, then along
+    the depth.
+    """
     if divisor_override == 0:
         raise RuntimeError("avg_pool3d: divisor must be not zero")
     options = (kernel_size, stride, padding, 1)
@@ -289,7 +306,9 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
 
 
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
-    """Return the averages of OH × OW bins that cover input (N, C, H, W) or (C, H, W); a size of None keeps the input's."""
+    """Return the averages of OH × OW bins that cover input (N, C, H, W) or (C, H, W); a size of None keeps
+    the input's.
+    """
     shape = shape_of("adaptive_avg_pool2d", 2, input)
     return adaptive_averaged(input, out_size=adaptive_size("adaptive_avg_pool2d", shape, output_size, 2))
 
@@ -303,17 +322,23 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
 
 
 def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the maxima of output_size bins that cover input (N, C, W) or (C, W), and with return_indices positions."""
+    """Return the maxima of output_size bins that cover input (N, C, W) or (C, W), and with return_indices
+    positions.
+    """
     return _adaptive_max_pool("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
 def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the maxima of OH × OW bins that cover input (N, C, H, W), and with return_indices their positions h W + w."""
+    """Return the maxima of OH × OW bins that cover input (N, C, H, W), and with return_indices their
+    positions h W + w.
+    """
     return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the maxima of OD × OH × OW bins that cover input (N, C, D, H, W), and with return_indices positions."""
+    """Return the maxima of OD × OH × OW bins that cover input (N, C, D, H, W), and with return_indices
+    positions.
+    """
     return _adaptive_max_pool("adaptive_max_pool3d", 3, input, output_size, return_indices)
 
 
@@ -348,12 +373,12 @@ def max_unpool1d(
 def max_unpool2d(
     input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
 ) -> Any:
-    """Put maxima back at the positions max_pool2d returned, zeros elsewhere: input (N, C, H, W) or (C, H, W)."""
+    """Put maxima back where max_pool2d found them, zeros elsewhere: input (N, C, H, W) or (C, H, W)."""
     sizes = _unpooled_size("max_unpool2d", 2, input, (kernel_size, stride, padding), output_size)
     return placed(input, check_positions("max_unpool2d", indices, input, sizes[0] * sizes[1]), in_size=sizes)
 
 
-def _unpooled_size(name: str, dims: int, input: Any, options: tuple[Any, Any, Any], output_size: Any) -> Shape:
+def _unpooled_size(name: str, dims: int, input: Any, options: tuple[Any, Any, Any], output_size: Any) -> Sizes:
     """Return the spatial sizes asked for, or those of the smallest input that pools to this one."""
     shape = shape_of(name, dims, input)
     kernel = per_axis(name, "kernel_size", hashable(options[0]), dims)

@@ -13,6 +13,8 @@ from autograd.tensor import Tensor
 from ops.kernels.geometry import Pair, pool_output_size
 
 Shape = tuple[int, ...]
+Sizes = Any
+"""A tuple of ints, one per spatial axis: how many that is, mypy cannot follow."""
 
 
 class Windows(NamedTuple):
@@ -35,8 +37,8 @@ def shape_of(name: str, dims: int, input: Any) -> Shape:
         raise NotImplementedError(f"{name}: expected float32 or float64, got {dtype}")
     if len(shape) not in (dims + 1, dims + 2) or 0 in shape[-dims - 1 :]:
         raise RuntimeError(
-            f"{name}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
-            f"but got: {list(shape)}"
+            f"{name}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch "
+            f"size for input, but got: {list(shape)}"
         )
     return shape
 
@@ -46,7 +48,7 @@ def hashable(option: Any) -> Any:
     return tuple(option) if type(option) is list else option
 
 
-def per_axis(name: str, what: str, value: Any, dims: int) -> Shape:
+def per_axis(name: str, what: str, value: Any, dims: int) -> Sizes:
     """Return an option as one int per spatial axis."""
     values = value if isinstance(value, tuple) else (value,)
     try:
@@ -62,23 +64,30 @@ def per_axis(name: str, what: str, value: Any, dims: int) -> Shape:
 def windows(
     name: str, dims: int, shape: Shape, options: tuple[Any, Any, Any, Any], ceil_mode: bool
 ) -> tuple[Windows, ...]:
-    """Check (kernel_size, stride, padding, dilation) for an input of `shape`; return the windows of each plane.
+    """Check (kernel_size, stride, padding, dilation) for an input of `shape`; return the windows of each
+    plane.
 
-    Along one axis the plane is (C, W), its windows of height 1. Three axes are two poolings one after the other: of the
-    planes (H, W), then of (D, OH OW) along the depth.
+    Along one axis the plane is (C, W), its windows of height 1. Three axes are two poolings one after the
+    other: of the planes (H, W), then of (D, OH OW) along the depth.
     """
     kernel = per_axis(name, "kernel_size", options[0], dims)
     stride = kernel if options[1] in (None, ()) else per_axis(name, "stride", options[1], dims)
-    padding, dilation = per_axis(name, "padding", options[2], dims), per_axis(name, "dilation", options[3], dims)
-    sizes = shape[-dims:]
+    padding, dilation = (
+        per_axis(name, "padding", options[2], dims),
+        per_axis(name, "dilation", options[3], dims),
+    )
+    sizes: Sizes = shape[-dims:]
     _check(name, kernel, stride, padding, dilation)
-    outputs = tuple(
-        [pool_output_size(*axis, ceil_mode=ceil_mode) for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)]
+    outputs: Sizes = tuple(
+        [
+            pool_output_size(*axis, ceil_mode=ceil_mode)
+            for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)
+        ]
     )
     if min(outputs) <= 0:
         raise RuntimeError(
-            f"{name}: Given input size: {list(shape[-dims - 1 :])}. Calculated output size: {list(outputs)}. Output size "
-            "is too small"
+            f"{name}: Given input size: {list(shape[-dims - 1 :])}. Calculated output size: "
+            f"{list(outputs)}. Output size is too small"
         )
     if dims == 2:
         return (Windows(kernel, stride, padding, dilation, sizes, outputs),)
@@ -86,13 +95,23 @@ def windows(
         channels = shape[-2]
         return (
             Windows(
-                (1, *kernel), (1, *stride), (0, *padding), (1, *dilation), (channels, *sizes), (channels, *outputs)
+                (1, *kernel),
+                (1, *stride),
+                (0, *padding),
+                (1, *dilation),
+                (channels, *sizes),
+                (channels, *outputs),
             ),
         )
     area = outputs[1] * outputs[2]
     planes = Windows(kernel[1:], stride[1:], padding[1:], dilation[1:], sizes[1:], outputs[1:])
     depth = Windows(
-        (kernel[0], 1), (stride[0], 1), (padding[0], 0), (dilation[0], 1), (sizes[0], area), (outputs[0], area)
+        (kernel[0], 1),
+        (stride[0], 1),
+        (padding[0], 0),
+        (dilation[0], 1),
+        (sizes[0], area),
+        (outputs[0], area),
     )
     return planes, depth
 
@@ -106,12 +125,12 @@ def _check(name: str, kernel: Shape, stride: Shape, padding: Shape, dilation: Sh
     for k, p, d in zip(kernel, padding, dilation, strict=True):
         if p > (d * (k - 1) + 1) // 2:
             raise RuntimeError(
-                f"{name}: pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
-                f"dilation={d}"
+                f"{name}: pad should be at most half of effective kernel size, but got pad={p}, "
+                f"kernel_size={k} and dilation={d}"
             )
 
 
-def adaptive_size(name: str, shape: Shape, output_size: Any, dims: int) -> Shape:
+def adaptive_size(name: str, shape: Shape, output_size: Any, dims: int) -> Sizes:
     """Return the sizes asked for; None keeps the input's size."""
     given = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * dims
     if len(given) != dims:
@@ -135,8 +154,8 @@ def check_positions(name: str, indices: Any, input: Tensor, size: int) -> np.nda
     positions = indices.array
     if positions.shape != input.array.shape:
         raise RuntimeError(
-            f"{name}: Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got "
-            f"indices tensor with shape: {list(positions.shape)}"
+            f"{name}: Expected shape of indices to be same as that of the input tensor "
+            f"({list(input.shape)}) but got indices tensor with shape: {list(positions.shape)}"
         )
     if positions.size and not 0 <= positions.min() <= positions.max() < size:
         raise RuntimeError(f"{name}: Found an invalid max index: indices must be in [0, {size})")

@@ -6,10 +6,9 @@ import numpy as np
 
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
-from ops.dims import as_sizes, wrap_dim, wrap_dims
+from ops.dims import array_of, as_sizes, wrap_dim, wrap_dims
 from ops.indexing import indexed
-from ops.selecting import array_of
-from ops.shape import clone, expand, packed, permute, ravel, reshape, transpose
+from ops.shape import clone, expand, packed, ravel, reshape, transpose
 
 Sizes = tuple[int, ...]
 
@@ -50,7 +49,7 @@ def upper_triangle(x: np.ndarray, *, diagonal: int) -> np.ndarray:
 upper_triangle.vjp(x=lambda grad, diagonal: upper_triangle(grad, diagonal=diagonal))
 
 
-# -- repeats ----------------------------------------------------------------------------------------------------------
+# -- repeats -------------------------------------------------------------------------------------------------
 
 
 def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
@@ -59,8 +58,8 @@ def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
     extra = len(times) - input.ndim
     if extra < 0:
         raise RuntimeError(
-            "repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor, got "
-            f"{list(times)} for shape {list(input.shape)}"
+            "repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+            f"tensor, got {list(times)} for shape {list(input.shape)}"
         )
     if any(n < 0 for n in times):
         raise RuntimeError(f"repeat: Trying to create tensor with negative dimension, got repeats {list(times)}")
@@ -77,8 +76,10 @@ def tile(input: Any, *sizes: Any, dims: Any = None) -> Any:
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
-def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Any:
-    """Return every element, or slice along `dim`, `repeats` times (a number, or one per element), side by side.
+def repeat_interleave(
+    input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Any:
+    """Return every element, or slice along `dim`, `repeats` times (one number, or one for each).
 
     Called with the repeats alone, return each i as often as repeats[i] says. `output_size` must be their sum.
     """
@@ -102,15 +103,15 @@ def _times(repeats: Any, size: int) -> np.ndarray:
         raise RuntimeError(f"repeat_interleave: repeats has to be Long or Int tensor, got {times.dtype}")
     if times.ndim > 1 or (times.size not in (1, size)):
         raise RuntimeError(
-            f"repeat_interleave: repeats must have the same size as input along dim, but got repeats.size(0) = "
-            f"{times.size} and input.size(dim) = {size}"
+            "repeat_interleave: repeats must have the same size as input along dim, but got repeats.size(0) "
+            f"= {times.size} and input.size(dim) = {size}"
         )
     if (times < 0).any():
         raise RuntimeError("repeat_interleave: repeats can not be negative")
     return np.broadcast_to(times.reshape(-1), (size,))
 
 
-# -- flips, rolls, turns ----------------------------------------------------------------------------------------------
+# -- flips, rolls, turns -------------------------------------------------------------------------------------
 
 
 def flip(input: Any, *order: Any, dims: Any = None) -> Any:
@@ -160,7 +161,7 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     return flip(transpose(input, first, second), first if k % 4 == 1 else second)
 
 
-# -- triangles --------------------------------------------------------------------------------------------------------
+# -- triangles -----------------------------------------------------------------------------------------------
 
 
 def tril(input: Any, diagonal: int = 0) -> Any:

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd import dtypes
 from autograd.elementwise import quiet
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
-from ops.arithmetic import abs, power, sign, sub
+from ops.arithmetic import abs, plus, power, sign, sub
 from ops.comparison import eq, isnan, logical_or, maximum, minimum, ne, where
 from ops.dims import wrap_dim, wrap_dims
 from ops.elementary import exp, zeros_of
@@ -49,13 +48,18 @@ def accumulator(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.float32) if dtype == np.float16 else dtype
 
 
-# -- sums and means ---------------------------------------------------------------------------------------------------
+def fold(ufunc: Any, x: np.ndarray, dim: Sizes, keepdim: bool = False, dtype: np.dtype | None = None) -> Any:
+    """Return x₁ ∘ x₂ ∘ ... over `dim` for a ufunc ∘."""
+    return ufunc.reduce(x, dim, dtype, None, keepdim)
+
+
+# -- sums and means ------------------------------------------------------------------------------------------
 
 
 @primitive
 def summed(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = Σ xᵢ over `dim`."""
-    y = quiet.run(np.add.reduce, x, dim, accumulator(x.dtype), None, keepdim)
+    y = quiet.run(fold, np.add, x, dim, keepdim, accumulator(x.dtype))
     return y if x.dtype.itemsize > 2 else y.astype(x.dtype)
 
 
@@ -82,7 +86,7 @@ def averaged(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
 
 
 def _average(x: np.ndarray, dim: Sizes, keepdim: bool) -> np.ndarray:
-    return np.add.reduce(x, dim, accumulator(x.dtype), None, keepdim) / count(x.shape, dim)
+    return fold(np.add, x, dim, keepdim, accumulator(x.dtype)) / count(x.shape, dim)
 
 
 def count(shape: Sizes, dim: Sizes) -> int:
@@ -90,7 +94,9 @@ def count(shape: Sizes, dim: Sizes) -> int:
     return math.prod([shape[i] for i in dim])
 
 
-averaged.vjp(x=lambda grad, x_shape, dim, keepdim: spread(grad / (count(x_shape, dim) or 1), x_shape, dim, keepdim))
+averaged.vjp(
+    x=lambda grad, x_shape, dim, keepdim: spread(grad / (count(x_shape, dim) or 1), x_shape, dim, keepdim)
+)
 averaged.primitive.name = "mean"
 
 
@@ -99,8 +105,8 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     x = input if dtype is None else accumulated(input, dtype)
     if (x.array if isinstance(x, Tensor) else x).dtype.kind != "f":
         raise RuntimeError(
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-            f"Got: {x.dtype}"
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex "
+            f"dtype, got {x.dtype}"
         )
     return averaged(x, dim=reduced_dims("mean", dim, x.ndim), keepdim=keepdim)
 
@@ -115,14 +121,14 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     return sum(ne(input, 0), dim)
 
 
-# -- variance ---------------------------------------------------------------------------------------------------------
+# -- variance ------------------------------------------------------------------------------------------------
 
 
 def _scatter(x: np.ndarray, dim: Sizes, keepdim: bool, freedom: float) -> np.ndarray:
     """Return Σ (xᵢ − x̄)² / freedom."""
     wide = x.astype(accumulator(x.dtype), copy=False)
-    deviation = np.asarray(wide - np.add.reduce(wide, dim, keepdims=True) / count(x.shape, dim))
-    squares = np.add.reduce(np.square(deviation, out=deviation), dim, keepdims=keepdim)
+    deviation = np.asarray(wide - fold(np.add, wide, dim, True) / count(x.shape, dim))
+    squares = fold(np.add, np.square(deviation, out=deviation), dim, keepdim)
     return squares / wide.dtype.type(freedom)
 
 
@@ -160,7 +166,7 @@ variance.primitive.name, deviation.primitive.name = "var", "std"
 
 
 def _spread_of(primitive: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
-    """Call `variance` or `deviation` for both of PyTorch's signatures: correction=1, and the older unbiased=True."""
+    """Call `variance` or `deviation` for PyTorch's two signatures, correction=1 and unbiased=True."""
     if isinstance(dim, bool):  # var(input, unbiased)
         dim, unbiased = None, dim
     if unbiased is not None and correction is not None:
@@ -173,21 +179,36 @@ def _spread_of(primitive: Any, input: Any, dim: Any, unbiased: Any, keepdim: boo
 
 
 def var(
-    input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    input: Any,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> Any:
     """Return Σ (xᵢ − x̄)² / (n − correction) over the n elements of `dim`; correction is 1 unless given."""
     return _spread_of(variance, input, dim, unbiased, keepdim, correction)
 
 
 def std(
-    input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    input: Any,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> Any:
     """Return the square root of `var`; the sub-gradient where it is 0 is 0."""
     return _spread_of(deviation, input, dim, unbiased, keepdim, correction)
 
 
 def var_mean(
-    input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    input: Any,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> tuple[Any, Any]:
     """Return `var` and `mean`."""
     value = _spread_of(variance, input, dim, unbiased, keepdim, correction)
@@ -195,20 +216,25 @@ def var_mean(
 
 
 def std_mean(
-    input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    input: Any,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> tuple[Any, Any]:
     """Return `std` and `mean`."""
     value = _spread_of(deviation, input, dim, unbiased, keepdim, correction)
     return value, mean(input, None if isinstance(dim, bool) else dim, keepdim)
 
 
-# -- products ---------------------------------------------------------------------------------------------------------
+# -- products ------------------------------------------------------------------------------------------------
 
 
 @primitive
 def product(x: np.ndarray, *, dim: int, keepdim: bool) -> np.ndarray:
-    """y = Π xᵢ over one dimension; ∂y/∂xᵢ is the product of those before i and those after, exact at zeros."""
-    return quiet.run(np.multiply.reduce, x, dim, x.dtype, None, keepdim)
+    """y = Π xᵢ over one dimension; ∂y/∂xᵢ = Π_{j<i} xⱼ · Π_{j>i} xⱼ, exact at zeros."""
+    return quiet.run(fold, np.multiply, x, (dim,), keepdim, x.dtype)
 
 
 def _product_vjp(grad: Any, x: Any, dim: int, keepdim: bool) -> Any:
@@ -226,22 +252,22 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     if dim is None:
         return product(ravel(x), dim=0, keepdim=False)
     dim = wrap_dim("prod", dim, x.ndim)
-    return product(x, dim=dim, keepdim=keepdim) if x.ndim else x * 1
+    return product(x, dim=dim, keepdim=keepdim) if x.ndim else plus(x, 0)
 
 
-# -- extremes ---------------------------------------------------------------------------------------------------------
+# -- extremes ------------------------------------------------------------------------------------------------
 
 
 @primitive
 def largest(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = max xᵢ over `dim`, NaN if any is; equal ones (and all NaN) share the gradient evenly."""
-    return np.maximum.reduce(x, dim, None, None, keepdim)
+    return fold(np.maximum, x, dim, keepdim)
 
 
 @primitive
 def smallest(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = min xᵢ over `dim`, NaN if any is; equal ones (and all NaN) share the gradient evenly."""
-    return np.minimum.reduce(x, dim, None, None, keepdim)
+    return fold(np.minimum, x, dim, keepdim)
 
 
 def _extreme_vjp(grad: Any, x: Any, output: Any, dim: Sizes, keepdim: bool) -> Any:
@@ -259,8 +285,8 @@ def _nonempty_dims(name: str, dim: Any, shape: Sizes, error: type[Exception] = R
     """Return `reduced_dims`, none of which may be empty: an extreme of nothing has no value."""
     if (dim is None or dim == ()) and 0 in shape:
         raise error(
-            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
-            "the 'dim' argument."
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
+            "dim with the 'dim' argument."
         )
     dims = reduced_dims(name, dim, len(shape))
     for i in dims:
@@ -300,9 +326,9 @@ class Extremum(NamedTuple):
 
 
 def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
-    """Return the largest element; with `dim`, also its index; with `other`, the larger of two, as `maximum`.
+    """Return the largest element; with `dim`, also its index; with `other`, the larger of two: `maximum`.
 
-    With `dim` the gradient goes to the element at the index (the first, if tied); without, equal ones share it.
+    With `dim` the gradient goes to the element at the index, the first of equal ones; without, they share it.
     """
     if isinstance(dim, Tensor) or other is not None:
         return maximum(input, dim if other is None else other)
@@ -312,9 +338,9 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
 
 
 def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
-    """Return the smallest element; with `dim`, also its index; with `other`, the smaller of two, as `minimum`.
+    """Return the smallest element; with `dim`, also its index; with `other`, the smaller of two: `minimum`.
 
-    With `dim` the gradient goes to the element at the index (the first, if tied); without, equal ones share it.
+    With `dim` the gradient goes to the element at the index, the first of equal ones; without, they share it.
     """
     if isinstance(dim, Tensor) or other is not None:
         return minimum(input, dim if other is None else other)
@@ -328,7 +354,7 @@ def _at(find: Any, name: str, input: Tensor, dim: int, keepdim: bool) -> Extremu
     dim = wrap_dim(name, dim, input.ndim)
     _nonempty_dims(name, dim, input.shape)
     if not input.ndim:
-        return Extremum(input * 1, Tensor(np.zeros((), np.int64)))
+        return Extremum(plus(input, 0), Tensor(np.zeros((), np.int64)))
     indices = Tensor(_position(find is argmax, input.array, dim))
     values = gathered(input, indices.array, dim=dim)
     return Extremum(values, indices) if keepdim else Extremum(squeeze(values, dim), squeeze(indices, dim))
@@ -358,7 +384,7 @@ def _index_of(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
     return Tensor(index if keepdim else index.reshape(()) if dim is None else index.squeeze(dim))
 
 
-# -- truth ------------------------------------------------------------------------------------------------------------
+# -- truth ---------------------------------------------------------------------------------------------------
 
 
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -374,11 +400,11 @@ def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
 def _truth(ufunc: np.ufunc, name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     x = input.array
     dims = () if dim == () else reduced_dims(name, dim, x.ndim)  # of these alone, () means none
-    result = np.asarray(ufunc.reduce(x != 0, dims, None, None, keepdim))
+    result = np.asarray(fold(ufunc, x != 0, dims, keepdim))
     return Tensor(result.astype(np.uint8) if x.dtype == np.uint8 else result)
 
 
-# -- norms ------------------------------------------------------------------------------------------------------------
+# -- norms ---------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -390,8 +416,8 @@ def p_norm(x: np.ndarray, *, ord: float, dim: Sizes, keepdim: bool) -> np.ndarra
 def _p_norm(x: np.ndarray, ord: float, dim: Sizes, keepdim: bool) -> np.ndarray:
     wide = x.astype(accumulator(x.dtype), copy=False)
     if ord == 2:
-        return np.sqrt(np.add.reduce(np.square(wide), dim, keepdims=keepdim))
-    return np.add.reduce(np.abs(wide) ** ord, dim, keepdims=keepdim) ** (1 / ord)
+        return np.sqrt(fold(np.add, np.square(wide), dim, keepdim))
+    return fold(np.add, np.abs(wide) ** ord, dim, keepdim) ** (1 / ord)
 
 
 def _p_norm_vjp(grad: Any, x: Any, output: Any, ord: float, dim: Sizes, keepdim: bool) -> Any:
@@ -410,11 +436,13 @@ p_norm.primitive.name = "norm"
 def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return (Σ |xᵢ|^ord)^(1/ord) over `dim`: linalg.vector_norm.
 
-    ord = ∞ and −∞ give the largest and smallest |xᵢ|, ord = 0 the number of xᵢ ≠ 0. The sub-gradient at 0 is 0.
+    ord = ∞ gives the largest |xᵢ|, −∞ the smallest, 0 the number of xᵢ ≠ 0. The sub-gradient at 0 is 0.
     """
     x = x if dtype is None else accumulated(x, dtype)
     if (x.array if isinstance(x, Tensor) else x).dtype.kind != "f":
-        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
+        raise RuntimeError(
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}"
+        )
     dims = reduced_dims("linalg.vector_norm", dim, x.ndim)
     if ord == 0:
         return sum(where(eq(x, 0), zeros_of(x), zeros_of(x) + 1), dims, keepdim)
@@ -424,8 +452,8 @@ def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, 
         return p_norm(x, ord=float(ord), dim=dims, keepdim=keepdim)
     if builtins.any(x.shape[i] == 0 for i in dims):
         raise RuntimeError(
-            f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does not have "
-            "an identity"
+            f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does "
+            "not have an identity"
         )
     return (largest if ord > 0 else smallest)(abs(x), dim=dims, keepdim=keepdim)
 
@@ -446,16 +474,16 @@ def dist(input: Any, other: Any, p: float = 2) -> Any:
 
 @primitive(promotion="float")
 def log_of_sum(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
-    """y = log Σ e^xᵢ, computed as m + log Σ e^(xᵢ − m) with m = max xᵢ; ∂y/∂xᵢ = e^(xᵢ − y), and 0 where y = −∞."""
-    if not count(x.shape, dim):
-        return np.full(np.add.reduce(x, dim, keepdims=keepdim).shape, -math.inf, x.dtype)
-    return quiet.run(_log_of_sum, x, dim, keepdim)
+    """y = log Σ e^xᵢ = m + log Σ e^(xᵢ − m), m = max xᵢ; ∂y/∂xᵢ = e^(xᵢ − y), and 0 where y = −∞."""
+    return np.asarray(quiet.run(_log_of_sum, x, dim, keepdim)).astype(x.dtype, copy=False)
 
 
 def _log_of_sum(x: np.ndarray, dim: Sizes, keepdim: bool) -> np.ndarray:
-    top = np.maximum.reduce(x, dim, keepdims=True)
+    if not count(x.shape, dim):
+        return np.log(fold(np.add, x, dim, keepdim))  # log 0
+    top = fold(np.maximum, x, dim, True)
     top = np.where(np.isinf(top), 0, top)
-    y = np.log(np.add.reduce(np.exp(x - top), dim, accumulator(x.dtype), keepdims=True)).astype(x.dtype, copy=False) + top
+    y = top + np.log(fold(np.add, np.exp(x - top), dim, True, accumulator(x.dtype)))
     return y if keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in dim])
 
 

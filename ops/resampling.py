@@ -30,7 +30,8 @@ def interpolate(
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
 ) -> Any:
-    """Resize to `size`, or by `scale_factor`: nearest, nearest-exact, area, linear, bilinear, bicubic or trilinear.
+    """Resize to `size`, or by `scale_factor`: nearest, nearest-exact, area, linear, bilinear, bicubic or
+    trilinear.
 
     Output i reads the input at (i + ½) in/out − ½, or at i (in − 1)/(out − 1) with align_corners.
     """
@@ -48,7 +49,11 @@ def interpolate(
 
 
 def upsample(
-    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
 ) -> Any:
     """Resize as `interpolate` does."""
     return interpolate(input, size, scale_factor, mode, align_corners)
@@ -70,9 +75,13 @@ def _check_mode(mode: str, dims: int, align_corners: bool | None) -> None:
     if dims not in (1, 2, 3):
         raise NotImplementedError(f"interpolate: got {dims + 2}D input, expected 3D, 4D or 5D")
     if mode not in DIMS_OF_MODE and align_corners is not None:
-        raise ValueError("align_corners option can only be set with the interpolating modes: " + " | ".join(DIMS_OF_MODE))
+        raise ValueError(
+            "align_corners option can only be set with the interpolating modes: " + " | ".join(DIMS_OF_MODE)
+        )
     if DIMS_OF_MODE.get(mode, dims) != dims:
-        raise NotImplementedError(f"interpolate: Got {dims + 2}D input, but {mode} mode needs {DIMS_OF_MODE[mode] + 2}D input")
+        raise NotImplementedError(
+            f"interpolate: Got {dims + 2}D input, but {mode} mode needs {DIMS_OF_MODE[mode] + 2}D input"
+        )
 
 
 def _sizes(
@@ -87,8 +96,9 @@ def _sizes(
     values = tuple(given) if isinstance(given, (tuple, list)) else (given,) * dims
     if len(values) != dims:
         raise ValueError(
-            f"interpolate: Input and output must have the same number of spatial dimensions, but got input with spatial "
-            f"dimensions of {list(input.shape[2:])} and {'scale_factor' if size is None else 'output size'} of {given}"
+            "interpolate: Input and output must have the same number of spatial dimensions, but got input "
+            f"with spatial dimensions of {list(input.shape[2:])} and "
+            f"{'scale_factor' if size is None else 'output size'} of {given}"
         )
     if size is not None:
         if recompute:
@@ -100,7 +110,9 @@ def _sizes(
 
 def _positive(sizes: tuple[int, ...]) -> tuple[int, ...]:
     if min(sizes) <= 0:
-        raise RuntimeError(f"interpolate: Input and output sizes should be greater than 0, but got output {list(sizes)}")
+        raise RuntimeError(
+            f"interpolate: Input and output sizes should be greater than 0, but got output {list(sizes)}"
+        )
     return sizes
 
 
@@ -108,10 +120,11 @@ def _taps(mode: str, size: int, outputs: int, scale: float | None, align_corners
     """Return what the outputs of one axis read."""
     step = 1 / scale if scale else size / outputs
     i = np.arange(outputs)
-    if mode == "nearest":
-        return [(np.minimum(np.floor(i * np.float32(step)).astype(np.int64), size - 1), None)]
-    if mode == "nearest-exact":
-        return [(np.minimum(np.floor((i + 0.5) * np.float32(step)).astype(np.int64), size - 1), None)]
+    at: Array
+    if mode.startswith("nearest"):
+        # In float32, as in PyTorch: which of two inputs is nearer can hang on the rounding.
+        at = (i + (0.5 if mode == "nearest-exact" else 0.0)) * np.float64(np.float32(step))
+        return [(np.minimum(np.floor(at.astype(np.float32)).astype(np.int64), size - 1), None)]
     if align_corners:
         at = i * ((size - 1) / (outputs - 1) if outputs > 1 else 0.0)
     else:

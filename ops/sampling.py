@@ -40,7 +40,7 @@ def _standard_normal(generator: MaybeGenerator, shape: Sizes, dtype: np.dtype) -
     return np.asarray(resolve(generator).numpy.standard_normal(shape, drawn)).astype(dtype, copy=False)
 
 
-# -- uniform and normal -----------------------------------------------------------------------------------------------
+# -- uniform and normal --------------------------------------------------------------------------------------
 
 
 def rand(
@@ -106,7 +106,7 @@ def normal(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return numbers drawn from the normal distribution; mean and std may be tensors, else `size` is needed."""
+    """Return normally distributed numbers; `size` is needed unless `mean` or `std` is a tensor."""
     arrays = [x.array if isinstance(x, Tensor) else np.asarray(x) for x in (mean, std)]
     if (arrays[1] < 0).any():
         raise RuntimeError(f"normal expects all elements of std >= 0.0, got {arrays[1].min()}")
@@ -119,7 +119,7 @@ def normal(
     return made((values * arrays[1] + arrays[0]).astype(target, copy=False), device, requires_grad)
 
 
-# -- integers ---------------------------------------------------------------------------------------------------------
+# -- integers ------------------------------------------------------------------------------------------------
 
 
 def randint(
@@ -181,7 +181,7 @@ def randperm(
     return made(resolve(generator).numpy.permutation(n).astype(dtypes.as_numpy(dtype)), device, requires_grad)
 
 
-# -- events -----------------------------------------------------------------------------------------------------------
+# -- events --------------------------------------------------------------------------------------------------
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: MaybeGenerator = None) -> Tensor:
@@ -210,8 +210,8 @@ def multinomial(
         raise RuntimeError(f"multinomial: cannot sample n_sample <= 0 samples, got {num_samples}")
     if not replacement and num_samples > weights.shape[-1]:
         raise RuntimeError(
-            f"multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement, got {num_samples} "
-            f"of {weights.shape[-1]}"
+            "multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement, got "
+            f"{num_samples} of {weights.shape[-1]}"
         )
     draw = _with_replacement if replacement else _without_replacement
     return Tensor(draw(generator, weights, num_samples))
@@ -230,7 +230,7 @@ def _floating_weights(input: Tensor) -> np.ndarray:
 
 
 def _without_replacement(generator: MaybeGenerator, weights: np.ndarray, count: int) -> np.ndarray:
-    """The largest of wᵢ / eᵢ with eᵢ exponential come in the order of drawing (Efraimidis and Spirakis, 2006)."""
+    """The largest wᵢ / eᵢ, eᵢ exponential, in the order of drawing (Efraimidis and Spirakis, 2006)."""
     keys = weights / resolve(generator).numpy.standard_exponential(weights.shape)
     return np.argsort(-keys, axis=-1, kind="stable")[..., :count]
 
@@ -245,7 +245,7 @@ def _with_replacement(generator: MaybeGenerator, weights: np.ndarray, count: int
     return np.minimum(found, last[:, None]).reshape(*weights.shape[:-1], count)
 
 
-# -- in place ---------------------------------------------------------------------------------------------------------
+# -- in place ------------------------------------------------------------------------------------------------
 
 
 def _replace(input: Tensor, values: np.ndarray, by: str) -> Tensor:

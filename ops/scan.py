@@ -7,7 +7,7 @@ import numpy as np
 from autograd import dtypes
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
-from ops.arithmetic import mul
+from ops.arithmetic import mul, plus
 from ops.dims import wrap_dim
 from ops.joining import cat
 from ops.scattering import gathered
@@ -15,7 +15,7 @@ from ops.slicing import narrow
 
 
 def _shifted(x: np.ndarray, dim: int, reverse: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return an array like x with dim first, to be filled from the second place on, and what precedes each place."""
+    """Return an array to fill, shaped as x with `dim` first, and x itself in that order."""
     moved = np.moveaxis(x, dim, 0)
     return np.empty(moved.shape, x.dtype), moved[::-1] if reverse else moved
 
@@ -75,7 +75,9 @@ recurrence.vjp(
 def accumulated(input: Any, dtype: Any) -> Any:
     """Return `input` as the type it is summed in: `dtype`, or int64 for integers and truth values."""
     given = input.array.dtype if isinstance(input, Tensor) else input.dtype
-    target = dtypes.as_numpy(dtype) if dtype is not None else np.dtype(np.int64) if given.kind != "f" else given
+    target = (
+        dtypes.as_numpy(dtype) if dtype is not None else np.dtype(np.int64) if given.kind != "f" else given
+    )
     return input if given == target else cast(input, dtype=target)
 
 
@@ -83,14 +85,14 @@ def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Return yᵢ = Σ_{j≤i} inputⱼ along `dim`."""
     dim = wrap_dim("cumsum", dim, input.ndim)
     x = accumulated(input, dtype)
-    return summed_up(x, dim=dim) if x.ndim else x * 1
+    return summed_up(x, dim=dim) if x.ndim else plus(x, 0)
 
 
 def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Return yᵢ = Π_{j≤i} inputⱼ along `dim`."""
     dim = wrap_dim("cumprod", dim, input.ndim)
     x = accumulated(input, dtype)
-    return mul(product_before(x, dim=dim), x) if x.ndim else x * 1
+    return mul(product_before(x, dim=dim), x) if x.ndim else plus(x, 0)
 
 
 class Running(NamedTuple):
@@ -101,20 +103,20 @@ class Running(NamedTuple):
 
 
 def cummax(input: Tensor, dim: int) -> Running:
-    """Return the largest element so far along `dim`, NaN from the first NaN on, and where it was, the latest if tied."""
+    """Return the largest element so far along `dim` and where it was, the latest of equal ones; NaN wins."""
     return _running("cummax", np.maximum, input, dim)
 
 
 def cummin(input: Tensor, dim: int) -> Running:
-    """Return the smallest element so far along `dim`, NaN from the first NaN on, and where it was, the latest if tied."""
+    """Return the smallest element so far along `dim` and where it was, the latest of equal ones; NaN wins."""
     return _running("cummin", np.minimum, input, dim)
 
 
-def _running(name: str, ufunc: np.ufunc, input: Tensor, dim: int) -> Running:
+def _running(name: str, ufunc: Any, input: Tensor, dim: int) -> Running:
     dim = wrap_dim(name, dim, input.ndim)
     x = input.array
     if not x.ndim:
-        return Running(input * 1, Tensor(np.zeros((), np.int64)))
+        return Running(plus(input, 0), Tensor(np.zeros((), np.int64)))
     found = (x == ufunc.accumulate(x, dim)) | (x != x)
     places = np.arange(x.shape[dim]).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
     indices = np.maximum.accumulate(np.where(found, places, 0), dim)
@@ -132,4 +134,3 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
         after, before = narrow(x, dim, min(1, x.shape[dim]), length), narrow(x, dim, 0, length)
         x = after ^ before if x.dtype == dtypes.bool_ else after - before
     return x
-

@@ -7,10 +7,10 @@ import numpy as np
 from autograd import dtypes
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
-from ops.dims import wrap_dim
+from ops.dims import array_of, wrap_dim
 from ops.indexing import ZERO
 from ops.kernels.rows import add_rows
-from ops.selecting import array_of, integers
+from ops.selecting import integers
 from ops.shape import broadcast_shapes, expand, ravel
 from ops.slicing import sliced
 
@@ -18,7 +18,7 @@ Sizes = tuple[int, ...]
 
 
 def _flat_positions(index: np.ndarray, dim: int, shape: Sizes) -> np.ndarray:
-    """Return, for every i, the C-order number of element [..., index[..., i, ...], ...] of an array of `shape`."""
+    """Return the C-order number of [..., index[..., i, ...], ...] in an array of `shape`, for every i."""
     positions = np.zeros((), np.intp)
     for k, size in enumerate(shape):
         along = index if k == dim else np.arange(index.shape[k]).reshape(-1, *[1] * (len(shape) - 1 - k))
@@ -34,7 +34,7 @@ def gathered(x: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
 
 @primitive
 def ungathered(x: np.ndarray, index: np.ndarray, *, dim: int, shape: Sizes) -> np.ndarray:
-    """Zeros of `shape` with x[..., i, ...] added at [..., index[..., i, ...], ...]: the adjoint of `gathered`."""
+    """Zeros with x[..., i, ...] added at [..., index[..., i, ...], ...]: the adjoint of `gathered`."""
     y = np.zeros(shape, x.dtype)
     add_rows(y.reshape(-1, 1), _flat_positions(index, dim, shape).reshape(-1), x.reshape(-1, 1))
     return y
@@ -62,14 +62,14 @@ def _element_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, An
     dim = wrap_dim(name, dim, input.ndim)
     if index.ndim != input.ndim:
         raise RuntimeError(
-            f"{name}: Index tensor must have the same number of dimensions as input tensor, got {index.ndim} and "
-            f"{input.ndim}"
+            f"{name}: Index tensor must have the same number of dimensions as input tensor, got {index.ndim} "
+            f"and {input.ndim}"
         )
     for k, (n, size) in enumerate(zip(index.shape, input.shape, strict=True)):
         if k != dim and n > size:
             raise RuntimeError(
-                f"{name}: Size does not match at dimension {k} expected index {list(index.shape)} to be no larger than "
-                f"self {list(input.shape)} apart from dimension {dim}"
+                f"{name}: Size does not match at dimension {k} expected index {list(index.shape)} to be no "
+                f"larger than self {list(input.shape)} apart from dimension {dim}"
             )
     array = array_of(index)
     size = input.shape[dim] if input.ndim else 1
@@ -81,19 +81,19 @@ def _element_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, An
 
 
 def gather(input: Any, dim: int, index: Any) -> Any:
-    """y[..., i, ...] = input[..., index[..., i, ...], ...]: the index has y's shape, and i runs along `dim`."""
+    """y[..., i, ...] = input[..., index[..., i, ...], ...] with i along `dim`; y has the index's shape."""
     dim, index = _element_index("gather", input, dim, index)
     return gathered(input, index, dim=dim)
 
 
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
-    """Return `gather` with input and indices broadcast in the other dimensions; without `dim`, on both flattened."""
+    """Return `gather` with the other dimensions broadcast; without `dim`, of both tensors flattened."""
     if dim is None:
         return gather(ravel(input), 0, ravel(indices))
     if input.ndim != indices.ndim:
         raise RuntimeError(
-            f"take_along_dim: input and indices should have the same number of dimensions, but got {input.ndim} "
-            f"dimensions for input, and {indices.ndim} dimensions for indices"
+            "take_along_dim: input and indices should have the same number of dimensions, but got "
+            f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     dim = wrap_dim("take_along_dim", dim, input.ndim)
     others = [tuple([1 if k == dim else n for k, n in enumerate(x.shape)]) for x in (input, indices)]
@@ -138,13 +138,11 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     return input + ungathered(src, index, dim=dim, shape=tuple(input.shape))
 
 
-# -- reductions -------------------------------------------------------------------------------------------------------
+# -- reductions ----------------------------------------------------------------------------------------------
 
 
 @primitive
-def scattered_extremum(
-    x: np.ndarray, src: np.ndarray, index: np.ndarray, *, dim: int, largest: bool
-) -> np.ndarray:
+def scattered_extremum(x: np.ndarray, src: np.ndarray, index: np.ndarray, *, dim: int, largest: bool) -> np.ndarray:
     """The largest, or smallest, of x and all src[..., i, ...] that go to the same element."""
     y = x.copy()
     ufunc = np.maximum if largest else np.minimum
@@ -153,7 +151,7 @@ def scattered_extremum(
 
 
 @scattered_extremum.joint_vjp
-def scattered_extremum_vjp(grad: Any, wanted: Any, x: Any, src: Any, index: Any, output: Any, dim: int) -> Any:
+def scattered_extremum_vjp(grad: Any, _: Any, x: Any, src: Any, index: Any, output: Any, dim: int) -> Any:
     """Ties share the gradient equally."""
     chosen, chosen_src = x == output, src == gathered(output, index, dim=dim)
     count = chosen + ungathered(1.0 * chosen_src, index, dim=dim, shape=tuple(x.shape))
@@ -170,7 +168,7 @@ def scattered_product(x: np.ndarray, src: np.ndarray, index: np.ndarray, *, dim:
 
 
 @scattered_product.joint_vjp
-def scattered_product_vjp(grad: Any, wanted: Any, x: Any, src: Any, index: Any, dim: int) -> Any:
+def scattered_product_vjp(grad: Any, _: Any, x: Any, src: Any, index: Any, dim: int) -> Any:
     """The product of the other factors: zeros are counted, the product is formed without them."""
     zero, zero_src = x == 0, src == 0
     zeros = zero + ungathered(1.0 * zero_src, index, dim=dim, shape=tuple(x.shape))
@@ -185,9 +183,7 @@ def scattered_product_vjp(grad: Any, wanted: Any, x: Any, src: Any, index: Any, 
 IDENTITY = {"sum": 0, "mean": 0, "prod": 1, "amax": -np.inf, "amin": np.inf}
 
 
-def scatter_reduce(
-    input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
-) -> Any:
+def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
     """Reduce src[..., i, ...] into the elements [..., index[..., i, ...], ...] of `input`.
 
     Args:

@@ -8,17 +8,12 @@ import numpy as np
 
 from autograd import dtypes
 from autograd.tensor import Tensor
-from ops.dims import wrap_dim
+from ops.dims import array_of, wrap_dim
 from ops.indexing import indexed, overwritten, parse, unindexed
 from ops.shape import broadcast_shapes, expand, ravel, reshape
 from ops.slicing import sliced
 
 Sizes = tuple[int, ...]
-
-
-def array_of(x: Any) -> np.ndarray:
-    """Return the array of a Tensor, or the array itself."""
-    return x.array if isinstance(x, Tensor) else np.asarray(x)
 
 
 def integers(name: str, index: Any) -> Any:
@@ -29,7 +24,7 @@ def integers(name: str, index: Any) -> Any:
     return index if dtype == np.intp else array_of(index).astype(np.intp)
 
 
-# -- whole slices -----------------------------------------------------------------------------------------------------
+# -- whole slices --------------------------------------------------------------------------------------------
 
 
 def _slice_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any]:
@@ -46,7 +41,9 @@ def _slice_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any]
 def _check_positions(name: str, index: np.ndarray, dim: int, size: int) -> None:
     outside = (index < 0) | (index >= size)
     if outside.any():
-        raise IndexError(f"{name}: index {index[outside].flat[0]} is out of bounds for dimension {dim} with size {size}")
+        raise IndexError(
+            f"{name}: index {index[outside].flat[0]} is out of bounds for dimension {dim} with size {size}"
+        )
 
 
 def index_select(input: Any, dim: int, index: Any) -> Any:
@@ -114,8 +111,8 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     index = ravel(integers("put", index))
     if math.prod(source.shape) != index.shape[0]:
         raise IndexError(
-            f"put_(): Expected source and index to have the same number of elements, but got source.numel() = "
-            f"{math.prod(source.shape)}, index.numel() = {index.shape[0]}"
+            "put_(): Expected source and index to have the same number of elements, but got source.numel() "
+            f"= {math.prod(source.shape)}, index.numel() = {index.shape[0]}"
         )
     return reshape(index_put(ravel(input), (index,), ravel(source), accumulate), tuple(input.shape))
 
@@ -132,8 +129,8 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     count = len(found[0])
     if math.prod(source.shape) < count:
         raise RuntimeError(
-            f"masked_scatter: expected self and source to have same dtypes and source to have at least {count} "
-            f"elements, got {math.prod(source.shape)}"
+            "masked_scatter: expected self and source to have same dtypes and source to have at least "
+            f"{count} elements, got {math.prod(source.shape)}"
         )
     chosen = sliced(ravel(source), index=(slice(0, count),))
     return overwritten(expand(input, shape), chosen, *found, dims=tuple(range(len(shape))))
@@ -149,7 +146,7 @@ def _masked(mask: Any, input: Any) -> tuple[tuple[np.ndarray, ...], Sizes]:
 
 
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
-    """Return the positions of the elements that are not zero: (count, dimensions), or a vector per dimension."""
+    """Return where elements are not zero: positions (count, dimensions), or a vector for each dimension."""
     array = array_of(input)
     if as_tuple:
         return tuple([Tensor(found) for found in np.atleast_1d(array).nonzero()])

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from autograd.primitive import primitive
 from autograd.views import view_primitive
 from ops.dims import wrap_dim
-from ops.shape import clone, ravel
+from ops.shape import clone, ravel, strided
 
 Sizes = tuple[int, ...]
 Pieces = tuple[Any, ...]
@@ -69,12 +68,12 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     return sliced(input, index=along(dim, slice(start, start + length)))
 
 
-# -- pieces -----------------------------------------------------------------------------------------------------------
+# -- pieces --------------------------------------------------------------------------------------------------
 
 
 def _pieces(input: Any, dim: int, bounds: Sequence[int]) -> Pieces:
     """Return the parts between each two neighbours of `bounds`."""
-    parts = [slice(a, max(a, b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [slice(a, max(a, b)) for a, b in itertools.pairwise(bounds)]
     return tuple([sliced(input, index=along(dim, part)) for part in parts])
 
 
@@ -106,8 +105,8 @@ def split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0) -> Pi
         )
     if sum(sizes) != shape[dim]:
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {shape[dim]} (input tensor's size at dimension "
-            f"{dim}), but got split_sizes={sizes}"
+            f"split_with_sizes expects split_sizes to sum exactly to {shape[dim]} (input tensor's size at "
+            f"dimension {dim}), but got split_sizes={sizes}"
         )
     return _pieces(input, dim, [*itertools.accumulate(sizes, initial=0)])
 
@@ -132,7 +131,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> Pieces:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     dim = wrap_dim("tensor_split", dim, len(shape))
     size, cuts = shape[dim], indices_or_sections
-    if not isinstance(cuts, (tuple, list)) and getattr(cuts, "ndim", 0):
+    if not isinstance(cuts, (tuple, list)) and getattr(cuts, "ndim", False):
         cuts = cuts.tolist()
     if isinstance(cuts, (tuple, list)):
         inner = [slice(operator.index(cut)).indices(size)[1] for cut in cuts]
@@ -162,13 +161,13 @@ def dsplit(input: Any, indices_or_sections: Any) -> Pieces:
 def _split_along(name: str, input: Any, cuts: Any, dim: int, least: int) -> Pieces:
     if input.ndim < least:
         raise RuntimeError(
-            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} "
-            "dimensions!"
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with "
+            f"{input.ndim} dimensions!"
         )
     if isinstance(cuts, int) and (cuts <= 0 or input.shape[dim] % cuts):
         raise RuntimeError(
-            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {input.shape[dim]} "
-            f"is not divisible by the split_size {cuts}!"
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+            f"{input.shape[dim]} is not divisible by the split_size {cuts}!"
         )
     return tensor_split(input, cuts, dim)
 
@@ -182,7 +181,7 @@ def unbind(input: Any, dim: int = 0) -> Pieces:
     return tuple([sliced(input, index=(*along(dim, i), ...)) for i in range(shape[dim])])
 
 
-# -- diagonals --------------------------------------------------------------------------------------------------------
+# -- diagonals -----------------------------------------------------------------------------------------------
 
 
 @view_primitive
@@ -248,7 +247,7 @@ def diagflat(input: Any, offset: int = 0) -> Any:
     return diag_embed(ravel(input), offset)
 
 
-# -- windows ----------------------------------------------------------------------------------------------------------
+# -- windows -------------------------------------------------------------------------------------------------
 
 
 @view_primitive
@@ -257,7 +256,7 @@ def windows(x: np.ndarray, *, dim: int, size: int, step: int) -> np.ndarray:
     count = (x.shape[dim] - size) // step + 1
     shape, strides = list(x.shape), list(x.strides)
     shape[dim], strides[dim] = count, strides[dim] * step
-    return as_strided(x, [*shape, size], [*strides, x.strides[dim]], writeable=x.flags.writeable)
+    return strided(x, [*shape, size], [*strides, x.strides[dim]])
 
 
 @primitive
@@ -275,7 +274,7 @@ summed_windows.vjp(x=lambda grad, x_shape, dim, step: windows(grad, dim=dim, siz
 
 
 def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
-    """Return all windows of `size` elements, `step` apart, along a dimension; the window is a new last dimension."""
+    """Return all windows of `size` elements, `step` apart, along a dimension, as a new last one."""
     shape = tuple(input.shape)
     dim = wrap_dim("unfold", dimension, len(shape))
     available = shape[dim] if shape else 1

@@ -41,8 +41,8 @@ def compare(
 ) -> None:
     """Compare two functions of the same arrays, and the gradients of both with respect to all floating ones.
 
-    The first gradients are those of Σ u · y, once in an ordinary backward and once recorded; the second those of
-    Σ v · (first gradients), with respect to the arrays and to u. All of u and v are random.
+    The first gradients are those of Σ u · y, once in an ordinary backward and once recorded; the second those
+    of Σ v · (first gradients), with respect to the arrays and to u. All of u and v are random.
     """
     import torch
 

@@ -6,17 +6,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from autograd import dtypes, grad_mode
 from ops.kernels import threads
 
 # A kernel's first call compiles it: no deadline, and slow draws are no fault of the strategy.
-_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+_COMMON = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+    "phases": [phase for phase in Phase if phase is not Phase.explain],
+}
 
 settings.register_profile("ci", derandomize=True, max_examples=10, print_blob=True, **_COMMON)
+settings.register_profile("small", derandomize=True, max_examples=2, print_blob=True, **_COMMON)
 settings.register_profile("long", max_examples=300, print_blob=True, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+if "TEST_THREADS" in os.environ:
+    threads.set_num_threads(int(os.environ["TEST_THREADS"]))
 
 
 def _global_state() -> dict[str, Any]:

@@ -61,7 +61,7 @@ def primitives() -> dict[Primitive, str]:
 
 
 def reached(row: Row, examples: int = 5) -> set[Primitive]:
-    """Return the primitives a row exercises: its own, those it names, and those on the tapes of derivatives."""
+    """Return the primitives a row exercises: its own, those it names, those on the tapes of derivatives."""
     found = {row.primitive} | {function.primitive for function in row.through}
 
     def check(sample: Sample) -> None:

@@ -85,7 +85,7 @@ def mapped(function: Callable[[np.ndarray], Any], value: Any) -> Any:
     """Return `value` with every array in it replaced by what `function` makes of it."""
     if isinstance(value, np.ndarray):
         return function(value)
-    if isinstance(value, (list, tuple)) and any(isinstance(x, np.ndarray) for x in value):
+    if isinstance(value, list) and any(isinstance(x, np.ndarray) for x in value):
         return [mapped(function, x) for x in value]
     return value
 
@@ -94,7 +94,7 @@ def arrays_of(sample: Sample) -> Iterator[np.ndarray]:
     """Yield the arrays among the inputs."""
     for value in sample.inputs:
         yield from (
-            x for x in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(x, np.ndarray)
+            x for x in (value if isinstance(value, list) else [value]) if isinstance(x, np.ndarray)
         )
 
 

@@ -34,10 +34,8 @@ def one(domain: Domain | None = None, *, min_dims: int = 0, max_dims: int = 3, *
     drawn = _array(shapes(min_dims, max_dims, **SMALL), domain, **options)
     dtype = options.get("dtype", np.float64)
     numbers = _numbers(domain, options)
-    edges = [
-        np.resize(numbers[-1:], shape)
-        for shape in ([(), (0,), (2, 0, 3)] if not min_dims else [(0,) * min_dims])
-    ]
+    sides = [(), (0,), (2, 0, 3)] if min_dims == 0 else [(0,) * min_dims]
+    edges = [np.resize(numbers[-1:], shape) for shape in sides if len(shape) <= max_dims]
     if not (min_dims or options.get("distinct")):
         edges.append(np.resize(numbers[::-1], LARGE))
     return Samples(drawn.map(lambda x: Sample((x,))), tuple(Sample((edge.astype(dtype),)) for edge in edges))
@@ -75,6 +73,19 @@ def many(*domains: Domain | None, dtype: Any = np.float64, **options: Any) -> Sa
         [()] + [(2, 2)] * (len(domains) - 1),
     ]
     return Samples(drawn(), tuple(edge(each) for each in sides))
+
+
+def alike(*domains: Domain | None) -> Samples:
+    """Draw an array per domain, all of one shape."""
+
+    @st.composite
+    def drawn(draw: DrawFn) -> Sample:
+        shape = draw(shapes(**SMALL))
+        return Sample(tuple(draw(_array(shape, domain)) for domain in domains))
+
+    fillings = [_numbers(domain, {}) for domain in domains]
+    edges = tuple(Sample(tuple(np.resize(x[::-1], shape) for x in fillings)) for shape in [(), (0, 2), LARGE])
+    return Samples(drawn(), edges)
 
 
 def of(*inputs: Any, **parameters: Any) -> Samples:

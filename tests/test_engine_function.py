@@ -230,7 +230,7 @@ def test_once_differentiable():
             return grad * 2 * x
 
     x = leaf([3.0])
-    (g,) = autograd.grad(Square.apply(x), x, create_graph=True)
+    (g,) = autograd.grad(Square.apply(x), x, leaf([1.0]), create_graph=True)
     assert g.item() == 6.0
     with pytest.raises(RuntimeError, match="once_differentiable"):
         g.backward()

@@ -210,7 +210,8 @@ def test_load_names_a_damaged_file(tmp_path, damage):
     elif damage == "foreign":
         np.savez(path, x=np.zeros(3))
     else:
-        np.save(path.open("wb"), np.array([object()]), allow_pickle=True)
+        with path.open("wb") as file:
+            np.save(file, np.array([object()]), allow_pickle=True)
     with pytest.raises(ValueError, match="load: .*file.npz is damaged"):
         autograd.load(path)
     with pytest.raises(FileNotFoundError):

@@ -97,7 +97,7 @@ def reshape_and_expand(lib):
 def second_derivative_through_a_write(lib):
     x, w = leaves(lib)
     y = x**2
-    y[0] = y[1] * w
+    y[0] = y[1].clone() * w
     (g,) = lib.autograd.grad((y**2).sum(), x, create_graph=True)
     (g * w).sum().backward()
     return [g, x.grad, w.grad]

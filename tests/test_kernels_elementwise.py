@@ -136,7 +136,8 @@ def test_special_values_match_pytorch(torch, name, real):
     x = np.array([np.nan, 0.0, 1000, -1000, *infinities], real)
     parameters = kernels.UNARY[getattr(kernels, name)]
     expected = function(torch.from_numpy(x)).numpy()
-    assert np.array_equal(getattr(kernels, name)(x, *parameters), expected, equal_nan=True)
+    y = getattr(kernels, name)(x, *parameters)
+    np.testing.assert_allclose(y, expected, rtol=4 * np.finfo(real).eps, equal_nan=True)
 
 
 def test_nan_reaches_the_gradient():
@@ -149,9 +150,9 @@ def test_nan_reaches_the_gradient():
 @given(shape=SHAPES, seed=st.integers(0, 9))
 def test_any_shape_layout_and_number_of_threads(threads, real, shape, seed):
     rng = np.random.default_rng(seed)
-    x = rng.standard_normal(shape).astype(real)
+    x = np.asarray(rng.standard_normal(shape), real)
     expected, gradient = kernels.tanh(x), kernels.silu_grad(x, x)
-    layouts = [x, np.asfortranarray(x), np.repeat(x[..., None], 2, -1)[..., 0]]
+    layouts = [x, x.copy("F"), np.repeat(x[..., None], 2, -1)[..., 0]]
     with least_threads(threads):
         for layout in layouts:
             layout.flags.writeable = False

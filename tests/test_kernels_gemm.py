@@ -1,6 +1,7 @@
 """Matrix products against the triple loop and against NumPy in double precision."""
 
 import os
+import platform
 import subprocess
 import sys
 import textwrap
@@ -137,6 +138,7 @@ LARGE = [
     (250, 300, 1100),
     (500, 1100, 520),
     (13, 2100, 600),
+    (24, 1100, 520),
     (97, 33, 2048),
     (300, 70, 1024),
     (700, 40, 1),
@@ -149,10 +151,11 @@ LARGE = [
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_shapes_larger_than_the_blocks(shape: tuple[int, int, int], layout: str, dtype: type) -> None:
     a, b = operands(layout, *shape, dtype)
-    expected = a.astype(np.float64) @ b.astype(np.float64)
-    assert_product(gemm.matmul(a, b), a, b, expected)
+    bias = operand(1, shape[1], dtype, 2, transposed=False)[0]
+    expected = np.maximum(a.astype(np.float64) @ b.astype(np.float64) + bias, 0)
+    assert_product(gemm.matmul(a, b, bias=bias, relu=True), a, b, expected, bias)
     with way(BLOCKED), threads(2):
-        assert_product(gemm.matmul(a, b), a, b, expected)
+        assert_product(gemm.matmul(a, b, bias=bias, relu=True), a, b, expected, bias)
 
 
 @pytest.mark.parametrize(("m", "n", "k"), [(4, 2100, 2100), (2100, 2100, 3)], ids=["large B", "large C"])
@@ -421,7 +424,7 @@ def test_python_mode() -> None:
     assert "vectors" in run(CHECK.replace("SHAPES", shapes), NUMBA_DISABLE_JIT="1")
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names x86 processors")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names x86 processors")
 @pytest.mark.parametrize(("cpu", "width"), [("haswell", 32), ("x86-64", 16)])
 def test_processors_with_narrower_vectors(cpu: str, width: int, tmp_path: Path) -> None:
     script = CHECK.replace("SHAPES", "[(1, 40, 33), (30, 50, 70), (13, 35, 2)]")
@@ -486,6 +489,22 @@ GUARDED = """
                         gemm.matmul(a, b, bias=bias, out=out)
                         assert np.abs(out - (a.astype(np.float64) @ b + 1)).max() < 1e-3
                     del a, b, bias, out
+
+    # One tile with a bias per row, which no matrix product asks for.
+    from ops.kernels import simd
+    rows, lanes = (12 if simd.registers() == 32 else 6), simd.lanes(np.float32)
+    shift = np.arange(2) * lanes * 4
+    for valid in range(1, rows + 1):
+        for at_end in (False, True):
+            bias = guarded(np.ones(valid, np.float32), at_end)
+            c = guarded(np.zeros((valid, 2 * lanes), np.float32), at_end)
+            table, segment = np.array([shift, shift, [lanes] * 2], np.int64), np.zeros((1, 2), np.int64)
+            arguments = [0, 0, 0, 0, 0, segment, 0, 0, table, 0, c, 8 * lanes, 2, bias, 0, valid]
+            arguments = [x.ctypes.data if isinstance(x, np.ndarray) else x for x in arguments]
+            leaf = simd.outer_product(rows, 2, np.float32)
+            ctypes.CFUNCTYPE(None, *[ctypes.c_ssize_t] * 16)(leaf)(*arguments)
+            assert (c == 1).all()
+            del bias, c
 """
 
 

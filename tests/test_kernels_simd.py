@@ -53,11 +53,7 @@ def test_outer_product(packed: bool, dtype: type, data: st.DataObject) -> None:
     segments, steps = data.draw(st.integers(0, 3), "segments"), data.draw(st.integers(0, 5), "steps")
     mode, relu = data.draw(st.integers(0, 3), "mode"), data.draw(st.booleans(), "relu")
     edge = data.draw(st.sampled_from([0, 1, 2] if n == vectors * lanes else [1, 2]), "edge")
-    a = (
-        random(0, segments, steps, rows, dtype=dtype)
-        if packed
-        else random(0, segments, m, steps, dtype=dtype)
-    )
+    a = random(0, segments, steps, rows, dtype=dtype) if packed else random(0, segments, m, steps, dtype=dtype)
     b = random(1, segments, steps, n if edge == 2 else vectors * lanes, dtype=dtype)
     c = Canaried(random(2, m, n, dtype=dtype))
     bias = random(3, m if mode == 2 else n, dtype=dtype)

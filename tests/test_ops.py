@@ -203,7 +203,7 @@ def torch_function(row: Row, torch: Any) -> Any:
     if callable(row.torch):
         return row.torch
     name = row.torch or row.name
-    for home in (torch, torch.nn.functional, torch.linalg, torch.special, torch.Tensor):
+    for home in (torch.nn.functional, torch, torch.linalg, torch.Tensor):
         if hasattr(home, name):
             return getattr(home, name)
     raise LookupError(f"PyTorch has no {name}: say torch=None, or which function it is")

@@ -320,6 +320,10 @@ def test_powers_have_every_derivative_at_zero(exponent):
         np.testing.assert_array_equal(y.array, falling * 0.0 ** max(exponent - order, 0))
 
 
+def test_gradients_of_xlogy_at_zero():
+    check(elementary.xlogy, torch.xlogy, np.array([0.0, 0.0, 0.0, 0.0]), np.array([0.5, 1.0, 3.0, 0.0]), orders=1)
+
+
 def test_mixed_derivative_of_pow_at_exponent_zero():
     x, e = Tensor(np.array(2.0), requires_grad=True), Tensor(np.array(0.0), requires_grad=True)
     (slope,) = tape.grad(arithmetic.power(x, e), x, create_graph=True)
@@ -328,7 +332,7 @@ def test_mixed_derivative_of_pow_at_exponent_zero():
     assert mixed.item() == 0.5  # d/de (e x^(e-1)) = x^(e-1) (1 + e log x)
 
 
-# -- types ------------------------------------------------------------------------------------------------------------
+# -- types ---------------------------------------------------------------------------------------------------
 
 TYPES = [np.bool_, np.uint8, np.int32, np.int64, np.float16, np.float32, np.float64]
 OPERATORS = {
@@ -393,7 +397,7 @@ def test_float_power_is_computed_in_float64():
     close(arithmetic.float_power(Tensor(np.array([2, 3])), -1), torch.float_power(torch.tensor([2, 3]), -1))
 
 
-# -- choices ----------------------------------------------------------------------------------------------------------
+# -- choices -------------------------------------------------------------------------------------------------
 
 
 def test_where_passes_nothing_to_the_other_branch():
@@ -489,7 +493,7 @@ def test_inputs_are_left_alone():
         assert not np.shares_memory(function(Tensor(x)).array, x)
 
 
-# -- errors -----------------------------------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------------------------
 
 INTEGERS, TRUTH, REALS = Tensor(np.array([1, 2])), Tensor(np.array([True, False])), Tensor(np.array([1.0, 2.0]))
 

@@ -31,25 +31,25 @@ def probabilities(*shape, seed=0):
 SHAPES = [(4, 5), (1, 3), (5,), (3, 4, 2), (2, 3, 4, 5), (4, 1), (40, 70)]
 
 
-# -- classes ----------------------------------------------------------------------------------------------------------
+# -- classes -------------------------------------------------------------------------------------------------
+
+
+OPTIONS = [{}, {"weight": True}, {"ignore_index": 2}]
+SMOOTHED = [{"label_smoothing": 0.3}, {"weight": True, "label_smoothing": 0.2}]
+CLASS_CASES = [
+    (name, shape, options)
+    for name, several in (("cross_entropy", OPTIONS + SMOOTHED), ("nll_loss", OPTIONS))
+    for options in several
+    for shape in SHAPES
+    if "ignore_index" not in options or shape not in ((5,), (1, 3))  # where nothing would be left
+]
 
 
 @every_reduction
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"label_smoothing": 0.3}, {"weight": True}, {"weight": True, "label_smoothing": 0.2}, {"ignore_index": 2}],
-    ids=["plain", "smoothed", "weighted", "both", "ignoring"],
-)
-@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+@pytest.mark.parametrize(("name", "shape", "options"), CLASS_CASES)
 def test_class_losses_are_pytorchs(name, shape, options, reduction):
     options = dict(options)
-    if name == "nll_loss" and options.pop("label_smoothing", None):
-        pytest.skip("nll_loss does not smooth")
-    ignored = options.get("ignore_index")
-    if ignored is not None and shape in ((5,), (1, 3)):
-        pytest.skip("nothing would be left")
-    target = classes_of(shape, ignored=ignored)
+    target = classes_of(shape, ignored=options.get("ignore_index"))
     weight = np.abs(draw(shape[min(1, len(shape) - 1)], seed=3)) if options.pop("weight", None) else None
     ours, theirs = getattr(loss, name), getattr(F, name)
     w = (None, None) if weight is None else (Tensor(weight), torch.tensor(weight))
@@ -94,9 +94,7 @@ def test_cross_entropy_takes_bytes_and_a_target_of_one_element():
     ours = loss.cross_entropy(Tensor(x), Tensor(np.array([1])), reduction="none")
     assert_close(ours, F.cross_entropy(torch.tensor(x), torch.tensor([1]), reduction="none"))
     x, target = draw(2, 3), np.array([0, 2], np.uint8)
-    assert_close(
-        loss.cross_entropy(Tensor(x), Tensor(target)), F.cross_entropy(torch.tensor(x), torch.tensor(target))
-    )
+    assert_close(loss.cross_entropy(Tensor(x), Tensor(target)), F.cross_entropy(torch.tensor(x), torch.tensor(target)))
 
 
 def test_cross_entropy_is_finite_for_large_logits():
@@ -113,9 +111,7 @@ def test_cross_entropy_of_float32_keeps_its_type():
     x, target = draw(8, 5).astype(np.float32), classes_of((8, 5))
     ours = loss.cross_entropy(Tensor(x), Tensor(target))
     assert ours.array.dtype == np.float32
-    np.testing.assert_allclose(
-        ours.array, F.cross_entropy(torch.tensor(x), torch.tensor(target)).numpy(), rtol=1e-6
-    )
+    np.testing.assert_allclose(ours.array, F.cross_entropy(torch.tensor(x), torch.tensor(target)).numpy(), rtol=1e-6)
 
 
 CLASS_ERRORS = [
@@ -146,7 +142,7 @@ def test_class_losses_refuse(name, shape, target, options, error, message):
 
 def test_cross_entropy_refuses():
     x = Tensor(draw(2, 3))
-    with pytest.raises(RuntimeError, match="between 0.0 and 1.0. Got: 1.5"):
+    with pytest.raises(RuntimeError, match=r"between 0\.0 and 1\.0\. Got: 1\.5"):
         loss.cross_entropy(x, Tensor(np.array([0, 1])), label_smoothing=1.5)
     with pytest.raises(RuntimeError, match="floating point type for target with class probabilities, got"):
         loss.cross_entropy(x, Tensor(np.zeros((2, 3), np.int64)))
@@ -154,13 +150,13 @@ def test_cross_entropy_refuses():
         loss.cross_entropy(x, Tensor(probabilities(2, 3)), ignore_index=1)
     with pytest.raises(RuntimeError, match="weight is a constant"):
         loss.cross_entropy(x, Tensor(np.array([0, 1])), Tensor(np.ones(3), requires_grad=True))
-    with pytest.raises(NotImplementedError, match="floating-point input, got autograd.int64"):
+    with pytest.raises(NotImplementedError, match=r"floating-point input, got autograd\.int64"):
         loss.cross_entropy(Tensor(np.zeros((2, 3), np.int64)), Tensor(np.array([0, 1])))
     with pytest.raises(ValueError, match="1 or more dimensions"):
         loss.nll_loss(Tensor(np.array(1.0)), Tensor(np.array(0)))
 
 
-# -- numbers ----------------------------------------------------------------------------------------------------------
+# -- numbers -------------------------------------------------------------------------------------------------
 
 PAIRS = [
     ("mse_loss", {}),
@@ -206,10 +202,10 @@ def test_pair_losses_warn_where_sizes_differ(name):
     x, t = draw(2, 3), draw(3)
     with pytest.warns(UserWarning, match=r"Using a target size \(\[3\]\) that is different to the input size"):
         ours = getattr(loss, name)(Tensor(x), Tensor(t))
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="target size"):
         theirs = getattr(F, name)(torch.tensor(x), torch.tensor(t))
     assert_close(ours, theirs)
-    with pytest.warns(UserWarning), pytest.raises(RuntimeError, match="size"):
+    with pytest.warns(UserWarning, match="target size"), pytest.raises(RuntimeError, match="size"):
         getattr(loss, name)(Tensor(x), Tensor(draw(4)))
 
 
@@ -246,7 +242,8 @@ def test_pair_losses_refuse():
 
 
 @pytest.mark.parametrize(
-    ("pair", "reduction"), [((True, None), "mean"), ((False, None), "sum"), ((None, False), "none"), ((False, True), "sum")]
+    ("pair", "reduction"),
+    [((True, None), "mean"), ((False, None), "sum"), ((None, False), "none"), ((False, True), "sum")],
 )
 def test_the_older_way_to_say_the_reduction(pair, reduction):
     x, t = Tensor(draw(3)), Tensor(draw(3, seed=1))
@@ -255,7 +252,7 @@ def test_the_older_way_to_say_the_reduction(pair, reduction):
     np.testing.assert_array_equal(older.array, loss.mse_loss(x, t, reduction=reduction).array)
 
 
-# -- probabilities ----------------------------------------------------------------------------------------------------
+# -- probabilities -------------------------------------------------------------------------------------------
 
 
 @every_reduction
@@ -339,7 +336,7 @@ def test_kl_div_of_an_impossible_class_is_zero_and_the_plain_mean_warns():
     np.testing.assert_allclose(ours.array, np.log(2) / 2, rtol=1e-12)
 
 
-# -- margins, embeddings, distributions -------------------------------------------------------------------------------
+# -- margins, embeddings, distributions ----------------------------------------------------------------------
 
 
 def sign(*shape, seed=0):
@@ -353,8 +350,16 @@ COMPOSED = [
     ("cosine_embedding_loss", (draw(4, 3), draw(4, 3, seed=1), sign(4)), {"margin": 0.1}),
     ("cosine_embedding_loss", (draw(3), draw(3, seed=1), np.array(1.0)), {}),
     ("triplet_margin_loss", (draw(4, 3), draw(4, 3, seed=1), draw(4, 3, seed=2)), {}),
-    ("triplet_margin_loss", (draw(4, 3), draw(4, 3, seed=1), draw(4, 3, seed=2)), {"swap": True, "p": 3, "margin": 2.0}),
-    ("triplet_margin_with_distance_loss", (draw(4, 3), draw(4, 3, seed=1), draw(4, 3, seed=2)), {"margin": 2.0}),
+    (
+        "triplet_margin_loss",
+        (draw(4, 3), draw(4, 3, seed=1), draw(4, 3, seed=2)),
+        {"swap": True, "p": 3, "margin": 2.0},
+    ),
+    (
+        "triplet_margin_with_distance_loss",
+        (draw(4, 3), draw(4, 3, seed=1), draw(4, 3, seed=2)),
+        {"margin": 2.0},
+    ),
     ("multilabel_soft_margin_loss", (draw(4, 3), (sign(4, 3) + 1) / 2), {}),
     ("poisson_nll_loss", (draw(4, 3), POSITIVE * 4), {}),
     ("poisson_nll_loss", (draw(4, 3), POSITIVE * 4), {"full": True}),

@@ -1,4 +1,6 @@
-"""Views, pieces, joins and rearrangements against PyTorch: values, strides, gradients, shared memory, errors."""
+"""Views, pieces, joins and rearrangements against PyTorch: values, strides, gradients, shared memory,
+errors.
+"""
 
 import numpy as np
 import pytest
@@ -228,8 +230,10 @@ def test_cat_promotes():
 
 def test_shapes_of_all_pieces():
     for call in (
-        lambda x: x.split(2), lambda x: x.split([1, 4], 0), lambda x: x.chunk(4), lambda x: x.chunk(7), lambda x: x.unbind(1),
-        lambda x: x.tensor_split(4), lambda x: x.tensor_split([2, -1, 3]), lambda x: x.hsplit(3), lambda x: x[:0].chunk(3),
+        lambda x: x.split(2), lambda x: x.split([1, 4], 0), lambda x: x.chunk(4), lambda x: x.chunk(7),
+        lambda x: x.unbind(1),
+        lambda x: x.tensor_split(4), lambda x: x.tensor_split([2, -1, 3]), lambda x: x.hsplit(3),
+        lambda x: x[:0].chunk(3),
         lambda x: x[:0].split(0), lambda x: x.unsafe_split(3), lambda x: x.vsplit([1, 2]),
     ):  # fmt: skip
         x = draw(5, 3)

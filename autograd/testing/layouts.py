@@ -20,7 +20,8 @@ def _stepped(array: np.ndarray) -> np.ndarray:
 
 
 def _reversed(array: np.ndarray) -> np.ndarray:
-    return np.flip(np.flip(array).copy(order="C"))
+    backwards = (slice(None, None, -1),) * array.ndim
+    return array[backwards].copy(order="C")[backwards] if array.ndim else array.copy()
 
 
 def _expanded(array: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ class Table:
         self.params = list(params)
         self.states = states
         # The kernels want C order; a parameter in another order is stepped in a copy.
-        self.parameters = Parameters([np.ascontiguousarray(p.array) for p in self.params], states)
+        self.parameters = Parameters([np.asarray(p.array, order="C") for p in self.params], states)
         for i, param in enumerate(self.params):
             self._adopt(i, state[param], group)
 
@@ -45,7 +45,7 @@ class Table:
         parameters = self.parameters
         for i, param in enumerate(self.params):
             if param.array is not parameters.arrays[i]:  # moved since the last step, or stepped in a copy
-                parameters.rebind(i, np.ascontiguousarray(param.array))
+                parameters.rebind(i, np.asarray(param.array, order="C"))
         parameters.set_grads([None if p._grad is None else p._grad.array for p in self.params])
         return [p for p in self.params if p._grad is not None]
 

@@ -21,8 +21,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     count = sum(p.numel() for p in parameters)
     if vec.shape != (count,):
         raise RuntimeError(
-            f"vector_to_parameters: the parameters have {count} elements, but the vector has shape "
-            f"{tuple(vec.shape)}"
+            f"vector_to_parameters: the parameters have {count} elements, but the vector has shape {tuple(vec.shape)}"
         )
     start = 0
     for p in parameters:

@@ -1,8 +1,8 @@
 """Matrix products: C[i, j] = sum_k A[i, k] * B[k, j] (+ bias[j]), then max(., 0) if relu.
 
 Three ways through one driver; `gemm_plan` chooses by shape:
-    BLOCKED   B is packed, block by block, into panels as wide as a register tile; A is read where it lies
-              (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+    BLOCKED   B is packed, block by block, into panels as wide as a register tile (Goto and van de Geijn, "Anatomy
+              of high-performance matrix multiplication", 2008); A is read where it lies, unless its rows alias.
     IN_PLACE  B too is read where it lies: few rows or a short reduction would not repay the packing.
     DOT       rows of A times rows of a transposed B, lanes along the reduction: nothing to transpose.
 """
@@ -30,9 +30,7 @@ NO_BIAS = {dtype: np.zeros(1, dtype) for dtype in FLOATS}
 # ---- entries ----
 
 
-def matmul(
-    a: Array, b: Array, *, bias: Array | None = None, relu: bool = False, out: Array | None = None
-) -> Array:
+def matmul(a: Array, b: Array, *, bias: Array | None = None, relu: bool = False, out: Array | None = None) -> Array:
     """Return a @ b for a (M, K) and b (K, N), plus bias (N,), then max(., 0) if relu.
 
     Both float32 or both float64.  Contiguous arrays and their transposes are read in place, others are
@@ -64,9 +62,7 @@ def batched_matmul(a: Array, b: Array) -> Array:
     An operand whose batch axis has length 1 or stride 0 serves every n.
     """
     if a.ndim != 3 or b.ndim != 3 or a.shape[2] != b.shape[1] or not _same_batch(a, b):
-        raise RuntimeError(
-            f"batched_matmul: cannot multiply {a.shape} by {b.shape}, expected (B, M, K) and (B, K, N)"
-        )
+        raise RuntimeError(f"batched_matmul: cannot multiply {a.shape} by {b.shape}, expected (B, M, K) and (B, K, N)")
     _check_dtypes("batched_matmul", a, b)
     batch = b.shape[0] if a.shape[0] == 1 else a.shape[0]
     (M, K), N = a.shape[1:], b.shape[2]
@@ -76,9 +72,7 @@ def batched_matmul(a: Array, b: Array) -> Array:
     a, a_transposed = _matrices(a)
     b, b_transposed = _matrices(b)
     threads = threads_for(2 * batch * M * N * K, gemm_plan.FLOPS_PER_THREAD)
-    plan = gemm_plan.plan_product(
-        a.shape, b.shape, a_transposed, b_transposed, c.dtype, False, False, threads
-    )
+    plan = gemm_plan.plan_product(a.shape, b.shape, a_transposed, b_transposed, c.dtype, False, False, threads)
     _run(plan, _stacked(a), _stacked(b), _stacked(c), None)
     return c
 
@@ -131,9 +125,7 @@ def _multiply(a: Array, b: Array, c: Array, bias: Array | None, relu: bool) -> N
     b, b_transposed = _matrix(b)
     threads = threads_for(2 * a.size * c.shape[1], gemm_plan.FLOPS_PER_THREAD)
     biased = bias is not None
-    plan = gemm_plan.plan_product(
-        a.shape, b.shape, a_transposed, b_transposed, c.dtype, biased, relu, threads
-    )
+    plan = gemm_plan.plan_product(a.shape, b.shape, a_transposed, b_transposed, c.dtype, biased, relu, threads)
     _run(plan, a, b, c, bias)
 
 
@@ -257,7 +249,7 @@ def pack(b, b_step, b_transposed, packed, depth, width, columns, lanes, size, pa
                     call(packer, source, b_step, width - j - v, depth - k, target, row, lanes)
 
 
-def multiply_in_place(a, b, c, bias, work, layout, t, chunks):
+def multiply_in_place(a, b, c, bias, _work, layout, t, chunks):
     """Multiply rows of A by column panels of B where they lie."""
     (batch, _, _, M, N, K, rows, columns, leaf, _, a_row, a_step, b_step, a_batch, b_batch, size, lanes,
      first_mode, last_relu, _, _, block_rows, block_depth) = load_integers(layout, 23)  # fmt: skip

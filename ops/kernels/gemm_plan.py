@@ -19,7 +19,7 @@ BLAS has answered before our call is dispatched.  Beyond these sizes OpenBLAS wa
 ours."""
 
 BLOCK_ROWS, BLOCK_DEPTH, BLOCK_COLUMNS = 240, 512, 1024
-"""A block of A (BLOCK_ROWS x BLOCK_DEPTH) stays in the level-2 cache, a panel of packed B in level 1."""
+"""A block of A (BLOCK_ROWS x BLOCK_DEPTH) stays in the level-2 cache while the panels of packed B pass by."""
 
 ALIASING = 4096
 """Rows of A a multiple of so many bytes apart share lines of the level-1 cache: a block is copied first."""
@@ -109,7 +109,8 @@ def swapped(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def numpy_is_faster(M: int, N: int, K: int) -> bool:
     """Whether a product is so small that NumPy's BLAS wins."""
-    return M * N * K <= (NUMPY_VECTOR if M == 1 or N == 1 else NUMPY_PRODUCT)
+    limit = NUMPY_VECTOR if M == 1 or N == 1 else NUMPY_PRODUCT
+    return limit >= M * N * K
 
 
 def choose_kind(M: int, N: int, K: int, lanes: int, a_transposed: bool, b_transposed: bool) -> int:
@@ -117,7 +118,7 @@ def choose_kind(M: int, N: int, K: int, lanes: int, a_transposed: bool, b_transp
     if not b_transposed:
         unpacked = M <= 24 or K <= 64 or (M <= 256 and K <= 1024)  # a panel of B then fits the level-2 cache
         return IN_PLACE if unpacked else BLOCKED
-    few_rows = M <= min(96, K // 5) or (N <= lanes and K >= 128)  # a dot product ends with a sum across lanes
+    few_rows = min(96, K // 5) >= M or (lanes >= N and K >= 128)  # a dot product ends with a sum across lanes
     return DOT if few_rows and not a_transposed else BLOCKED
 
 
@@ -126,7 +127,7 @@ def choose_shape(kind: int, M: int, N: int, lanes: int) -> tuple[int, int]:
     many = simd.registers() == 32
     if kind == DOT:
         return (1, 8) if M == 1 else (4, 6) if many else (2, 4)
-    if kind == BLOCKED and M > 96 and N > lanes:
+    if kind == BLOCKED and M > 96 and lanes < N:
         return (12, 2) if many else (6, 2)
     return choose_tile(M, -(-N // lanes))
 
@@ -146,9 +147,7 @@ def cut(batch: int, M: int, N: int, rows: int, columns: int, threads: int) -> tu
     return split_rows, units[split_rows], max(1, min(threads, batch * units[split_rows]))
 
 
-def choose_blocks(
-    kind: int, M: int, N: int, K: int, rows: int, columns: int, size: int, a_transposed: bool
-) -> Blocks:
+def choose_blocks(kind: int, M: int, N: int, K: int, rows: int, columns: int, size: int, a_transposed: bool) -> Blocks:
     """Cut the loops to the caches."""
     if kind != BLOCKED:
         block_rows = rows if K <= 64 and M * N * size > CACHE else BLOCK_ROWS

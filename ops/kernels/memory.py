@@ -15,7 +15,7 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]
 
     def elements(address: int, size: int, like: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return the `size` elements that start at an address, of the type of `like`."""
-        buffer = (ctypes.c_char * (size * like.itemsize)).from_address(address)
+        buffer = (ctypes.c_char * int(size * like.itemsize)).from_address(int(address))
         return np.frombuffer(memoryview(buffer), like.dtype)
 
 else:

@@ -11,7 +11,6 @@ import ctypes
 import functools
 import hashlib
 import os
-import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +21,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils, codegen, config
 from numba.core.ccallback import CFunc
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
@@ -30,17 +30,16 @@ from ops.kernels.jit import FAST_MATH
 
 INT = ir.IntType(ctypes.sizeof(ctypes.c_ssize_t) * 8)
 
-_lock = threading.RLock()
+settings: Any = config  # numba sets its attributes from the environment
 _addresses: dict[str, int] = {}
 
 
 def create_target_machine() -> llvm.TargetMachine:
-    """Make a code generator for the CPU numba compiles for: NUMBA_CPU_NAME, NUMBA_CPU_FEATURES or the
-    host."""
+    """Make a code generator for numba's CPU: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES, else the host."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    features = config.CPU_FEATURES if config.CPU_FEATURES is not None else codegen.get_host_cpu_features()
-    cpu = config.CPU_NAME or llvm.get_host_cpu_name()
+    features = settings.CPU_FEATURES if settings.CPU_FEATURES is not None else codegen.get_host_cpu_features()
+    cpu = settings.CPU_NAME or llvm.get_host_cpu_name()
     target = llvm.Target.from_default_triple()
     return target.create_target_machine(
         cpu=cpu, features=features, opt=3, reloc="pic", codemodel="jitdefault", jit=True
@@ -67,7 +66,7 @@ def leaf(name: str, emit: Callable[[str], ir.Module]) -> int:
     """
     address = _addresses.get(name)
     if address is None:
-        with _lock:
+        with global_compiler_lock:
             address = _addresses.get(name) or _load(name, emit)
             _addresses[name] = address
     return address
@@ -139,29 +138,28 @@ def _write(name: str, code: bytes) -> None:
 
 
 class Worker:
-    """A kernel that others call by address, as they call a leaf: compiled once, not again inside every
-    caller.
+    """A kernel called by address, as a leaf is: compiled once, not again inside every caller.
 
     All parameters are integers, nothing is returned.  `address` compiles it or loads it from the cache.
     """
 
     def __init__(self, function: Callable[..., None]) -> None:
-        functools.update_wrapper(self, function)
         self.function = function
+        self.__doc__ = function.__doc__
 
     @functools.cached_property
     def address(self) -> int:
         """The address; with NUMBA_DISABLE_JIT=1 a number by which `call` finds the function."""
-        if config.DISABLE_JIT:
+        if settings.DISABLE_JIT:
             _python_workers[id(self)] = self.function
             return id(self)
-        with _lock:
+        with global_compiler_lock:
             parameters = (types.intp,) * self.function.__code__.co_argcount
             options = {"nopython": True, "error_model": "numpy", "fastmath": set(FAST_MATH)}
-            compiled = CFunc(self.function, (parameters, types.void), {}, options)
-            identity = identify(self.function, "worker")
+            compiled: Any = CFunc(self.function, (parameters, types.void), {}, options)
+            identity, module = identify(self.function, "worker"), self.function.__module__.rpartition(".")[2]
             if identity is not None:
-                compiled._cache = KernelCache(self.function.__name__, identity)
+                compiled._cache = KernelCache(f"{module}.{self.function.__name__}", identity)
             compiled.compile()
             self._keep_alive = compiled
             return int(compiled.address)
@@ -170,7 +168,7 @@ class Worker:
 _python_workers: dict[int, Callable[..., None]] = {}
 
 
-if config.DISABLE_JIT:
+if settings.DISABLE_JIT:
 
     @functools.cache
     def _prototype(count: int) -> Callable[[int], Callable[..., None]]:
@@ -192,10 +190,10 @@ if config.DISABLE_JIT:
 else:
 
     @intrinsic
-    def call(typingctx: Any, address: Any, *args: Any) -> Any:
+    def call(_typing: Any, _address: Any, *args: Any) -> Any:
         """Call the leaf or worker at an address with integer arguments."""
 
-        def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def emit(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
             arguments = cgutils.unpack_tuple(builder, values[1])
             function = ir.FunctionType(ir.VoidType(), [INT] * len(arguments))
             builder.call(builder.inttoptr(values[0], function.as_pointer()), arguments)
@@ -204,7 +202,7 @@ else:
         return types.void(types.intp, types.UniTuple(types.intp, len(args))), emit
 
     @intrinsic
-    def address_of(typingctx: Any, array: Any) -> Any:
+    def address_of(_typing: Any, array: Any) -> Any:
         """Return the address of an array's first element, without touching its reference count."""
 
         def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -213,7 +211,7 @@ else:
         return types.intp(array), emit
 
     @intrinsic(prefer_literal=True)
-    def load_integers(typingctx: Any, address: Any, count: Any) -> Any:
+    def load_integers(_typing: Any, _address: Any, count: Any) -> Any:
         """Return `count` (a literal) numbers of type int64 that lie at an address."""
 
         def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:

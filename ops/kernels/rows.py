@@ -23,8 +23,8 @@ def add_rows(target: Array, index: Array, source: Array) -> None:
     """
     if target.ndim != 2 or source.shape != (len(index), target.shape[1]) or source.dtype != target.dtype:
         raise RuntimeError(
-            f"add_rows: source is {source.dtype} {source.shape}, but the target is {target.dtype} {target.shape} and "
-            f"the index has shape {index.shape}"
+            f"add_rows: source is {source.dtype} {source.shape}, but the target is {target.dtype} "
+            f"{target.shape} and the index has shape {index.shape}"
         )
     if source.size == 0:
         return

@@ -58,11 +58,11 @@ ROWS = [
         errors=(Error(RuntimeError, "rounding_mode", VECTORS[:1] * 2, {"rounding_mode": "up"}),),
     ),
     Row(a.rdiv, pair(positive()), lambda x, y: y / x, torch=lambda x, y: y / x),
-    Row(a.floor_divide, pair(FRACTIONS, OFFSET), lambda x, y: np.floor(x / y)),
+    Row(a.floor_divide, pair(FRACTIONS, OFFSET), lambda x, y: np.floor(x / y), torch=None),
     Row(a.trunc_divide, pair(FRACTIONS, OFFSET), lambda x, y: np.trunc(x / y), torch=None),
     Row(a.remainder, pair(FRACTIONS, OFFSET), lambda x, y: x - y * np.floor(x / y)),
     Row(a.fmod, pair(FRACTIONS, OFFSET), lambda x, y: x - y * np.trunc(x / y)),
-    Row(a.rfloordiv, pair(OFFSET, FRACTIONS), lambda x, y: np.floor(y / x), torch=lambda x, y: y // x),
+    Row(a.rfloordiv, pair(OFFSET, FRACTIONS), lambda x, y: np.floor(y / x), torch=None),
     Row(a.rremainder, pair(OFFSET, FRACTIONS), lambda x, y: np.mod(y, x), torch=lambda x, y: y % x),
     Row(
         a.power,

@@ -119,7 +119,12 @@ ROWS = [
         torch="clamp",
         errors=(Error(RuntimeError, "clamp", (np.zeros(2),)),),
     ),
-    Row(c.clamp, many(None, APART, FURTHER), lambda x, low, high: np.minimum(np.maximum(x, low), high)),
+    Row(
+        c.clamp,
+        many(None, APART, FURTHER),
+        lambda x, low, high: np.minimum(np.maximum(x, low), high),
+        torch=lambda x, low, high: x.maximum(low).minimum(high),
+    ),
     Row(c.clamp_min, pair(None, APART), np.maximum),
     Row(c.clamp_max, pair(None, APART), np.minimum),
     Row(c.heaviside, pair(TIED, None), lambda x, v: np.where(x == 0, v, x > 0), order=0),

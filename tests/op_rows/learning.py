@@ -195,9 +195,16 @@ _norms = [
     ),
     Row(
         n.group_norm,
-        of(_distinct(2, 4, 2), choice(1, 2, 4), _maybe(4), _maybe(4)),
+        of(_distinct(2, 4, 2), choice(1, 2, 4), (4,), (4,)),
         _group_norm,
         errors=(Error(RuntimeError, "group_norm", (np.zeros((2, 3, 2)), 2)),),
+    ),
+    Row(
+        n.group_norm,
+        of(_distinct(2, 4, 2, 1), choice(1, 2)),
+        _group_norm,
+        name="group_norm without weight",
+        torch="group_norm",
     ),
     Row(
         n.rms_norm,
@@ -266,7 +273,7 @@ _losses = [
         s.smooth_l1_loss,
         of(
             array((2, 3), away_from=[-1, -0.5, 0.5, 1]),
-            st.just(np.zeros((2, 3), np.int64)),
+            st.just(np.zeros((2, 3))),
             reduction=REDUCTIONS,
             beta=choice(1.0, 0.5),
         ),
@@ -276,7 +283,7 @@ _losses = [
         s.huber_loss,
         of(
             array((2, 3), away_from=[-1, -0.5, 0.5, 1]),
-            st.just(np.zeros((2, 3), np.int64)),
+            st.just(np.zeros((2, 3))),
             reduction=REDUCTIONS,
             delta=choice(1.0, 0.5),
         ),

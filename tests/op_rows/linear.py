@@ -138,6 +138,7 @@ ROWS = [
         c.chain_matmul,
         of((2, 3), (3, 1), (1, 2)),
         lambda x, y, z: _matmul_loop(_matmul_loop(x, y), z),
+        torch=lambda x, y, z: x @ y @ z,
         linear=True,
     ),
     Row(

@@ -257,6 +257,7 @@ _slicing = [
             }
         ),
         lambda x, indices_or_sections, dim: np.array_split(x, indices_or_sections, dim),
+        torch=lambda x, indices_or_sections, dim: x.tensor_split(indices_or_sections, dim),
     ),
     _row(
         c.unbind,
@@ -288,16 +289,19 @@ _slicing = [
         c.hsplit,
         of((2, 4), indices_or_sections=choice(2, [1, 3])),
         lambda x, indices_or_sections: np.hsplit(x, indices_or_sections),
+        torch=lambda x, indices_or_sections: x.hsplit(indices_or_sections),
     ),
     _row(
         c.vsplit,
         of((4, 2), indices_or_sections=choice(2, [1, 3])),
         lambda x, indices_or_sections: np.vsplit(x, indices_or_sections),
+        torch=lambda x, indices_or_sections: x.vsplit(indices_or_sections),
     ),
     _row(
         c.dsplit,
         of((1, 2, 4), indices_or_sections=choice(2, [1, 3])),
         lambda x, indices_or_sections: np.dsplit(x, indices_or_sections),
+        torch=lambda x, indices_or_sections: x.dsplit(indices_or_sections),
     ),
 ]
 
