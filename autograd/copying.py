@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.function import FunctionNode
-from autograd.node import Leaf, Node, OutputOf, next_sequence
-from autograd.recorded import Recorded
+from autograd.node import Leaf, Node
 from autograd.tensor import Tensor
 
 
@@ -75,18 +73,7 @@ class _Copier:
             if tensor is None:  # nobody can see where its gradients go
                 return node
             return self.tensor(tensor)._node
-        clone = object.__new__(type(node))
-        clone.parents = [self.nodes[parent] for parent in node.parents]
-        clone.shape, clone.dtype, clone.hooks, clone.sequence = node.shape, node.dtype, node.hooks, next_sequence()
-        if isinstance(node, Recorded):
-            clone.plan, clone.output_writes = node.plan, None
-            clone.saved, clone.sources = self.value(node.saved), self.value(node.sources)
-        elif isinstance(node, OutputOf):
-            clone.index, clone.count = node.index, node.count
-        elif isinstance(node, FunctionNode):
-            clone.function, clone.needs, clone.outputs = node.function, node.needs, node.outputs
-            clone.ctx = node.ctx.copy(self.value)
-        return clone
+        return node.clone([self.nodes[parent] for parent in node.parents], self.value)
 
 
 def _reachable(root: Node) -> Sequence[Node]:
@@ -101,7 +88,7 @@ def _reachable(root: Node) -> Sequence[Node]:
     return sorted(seen, key=lambda node: node.sequence)
 
 
-def reduce(self: Tensor, protocol: Any) -> tuple[Any, ...]:
+def reduce(self: Tensor, _protocol: Any) -> tuple[Any, ...]:
     """Pickle the values, whether gradients are wanted, and the gradient; a history is not kept."""
     return _rebuild, (type(self), self.array, self.requires_grad, self._grad)
 

@@ -22,8 +22,8 @@ class device:
             index = int(number)
         if index:
             raise RuntimeError(f"device: there is one cpu, 'cpu:0', got index {index}")
-        self.type = kind
-        self.index = index
+        self.type: str = kind
+        self.index: int | None = index
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -144,8 +144,9 @@ class FunctionNode(Node):
         return [self._checked(g, i, recording) for i, g in enumerate(results) if self.needs[i]]
 
     def _as_tensor(self, grad: Any, index: int) -> Any:
-        if grad is None and self.ctx.materialize_grads and self.outputs[index] is not None:
-            grad = np.zeros(*self.outputs[index])
+        like = self.outputs[index]
+        if grad is None and self.ctx.materialize_grads and like is not None:
+            grad = np.zeros(*like)
         return Tensor(grad) if type(grad) is np.ndarray else grad
 
     def _checked(self, grad: Any, index: int, recording: bool) -> Any:
@@ -154,6 +155,12 @@ class FunctionNode(Node):
         if not isinstance(grad, Tensor):
             raise TypeError(f"{self.name()}: gradient {index} is a {type(grad).__name__}, expected a Tensor or None")
         return grad if recording else grad.array
+
+    def clone(self, parents: Sequence[Node], copied: Callable[[Any], Any]) -> Self:
+        node = super().clone(parents, copied)
+        node.function, node.needs, node.outputs = self.function, self.needs, self.outputs
+        node.ctx = self.ctx.copy(copied)
+        return node
 
     def share_output(self, writes: Any, index: int = 0) -> None:
         for saved in self.ctx._saved or ():

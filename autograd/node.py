@@ -6,8 +6,8 @@ frees the graph by reference count. The sequence number is the position on the t
 
 import itertools
 import weakref
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 
@@ -37,6 +37,13 @@ class Node:
 
     def share_output(self, writes: Any, index: int = 0) -> None:
         """Note that the memory of output `index` is shared or written from now on, as `writes` will tell."""
+
+    def clone(self, parents: "Sequence[Node]", copied: Callable[[Any], Any]) -> Self:
+        """Return the same node over other parents, with what `copied` makes of each saved value."""
+        node = object.__new__(type(self))
+        node.parents, node.shape, node.dtype, node.hooks = parents, self.shape, self.dtype, self.hooks
+        node.sequence = next_sequence()
+        return node
 
     def name(self) -> str:
         """Return the name as PyTorch forms it: `MulBackward`."""
@@ -91,6 +98,11 @@ class OutputOf(Node):
 
     def share_output(self, writes: Any, index: int = 0) -> None:
         self.parents[0].share_output(writes, self.index)
+
+    def clone(self, parents: Sequence[Node], copied: Callable[[Any], Any]) -> Self:
+        node = super().clone(parents, copied)
+        node.index, node.count = self.index, self.count
+        return node
 
     def name(self) -> str:
         return self.parents[0].name()

@@ -192,6 +192,8 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
     elementwise = primitive.elementwise
 
     def call(input: Any) -> Any:
+        saved: Sequence[Any]
+        sources: Sequence[Any]
         if not isinstance(input, Tensor) or input._view is not None or input.array.dtype.kind != "f":
             return forward(input) if type(input) is ndarray else general(input)
         output = quiet.run(forward, input.array) if elementwise else forward(input.array)
@@ -217,6 +219,8 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
     elementwise = primitive.elementwise
 
     def call(input: Any, other: Any) -> Any:
+        saved: Sequence[Any]
+        sources: Sequence[Any]
         if not isinstance(input, Tensor) or input._view is not None:
             arrays = type(input) is ndarray and type(other) is ndarray
             return forward(input, other) if arrays else general(input, other)
@@ -240,17 +244,17 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
         if (x_node is None and y_node is None) or not is_recording() or not primitive.rules:
             return Tensor(output)
         if y_node is None:
-            plan, parents = plans[FIRST], (x_node,)
+            plan, parents = plans[FIRST], [x_node]
         elif x_node is None:
-            plan, parents = plans[SECOND], (y_node,)
+            plan, parents = plans[SECOND], [y_node]
         else:
-            plan, parents = plans[BOTH], (x_node, y_node)
+            plan, parents = plans[BOTH], [x_node, y_node]
         if plan.incomplete:
             parents = [(x_node, y_node)[i] for i in plan.indices]
         if plan.only is None:
             saved, sources = plan.save((input, y if other is None else other), NO_PARAMETERS, output, None)
         elif not plan.only:
-            saved = sources = ()
+            saved, sources = (), ()
         elif plan.only[0] == INPUT:
             saved, sources = ((y,), (other,)) if plan.only[1] else ((x,), (input,))
         else:
@@ -281,13 +285,13 @@ def primitive(
     return decorate if forward is None else decorate(forward)
 
 
-def _promote(inputs: Sequence[Any], promotion: Promotion) -> Sequence[Any]:
+def _promote(inputs: Sequence[Any], promotion: Promotion) -> tuple[Any, ...]:
     """Give all inputs the type the result is computed in."""
     arrays = [x.array if isinstance(x, Tensor) else x for x in inputs if x is not None]
     target = dtypes.result_dtype(arrays)
     if promotion == "float" and target.kind != "f":
         target = dtypes.default_float()
-    return [x if x is None else _to_dtype(x, target) for x in inputs]
+    return tuple([x if x is None else _to_dtype(x, target) for x in inputs])
 
 
 def _to_dtype(x: Any, target: np.dtype) -> Any:

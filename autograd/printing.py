@@ -8,8 +8,8 @@ from autograd import dtypes
 from autograd.node import Leaf
 from autograd.tensor import Tensor
 
-_DEFAULTS = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
-_PROFILES = {
+_DEFAULTS: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
+_PROFILES: dict[str, dict[str, Any]] = {
     "default": _DEFAULTS,
     "short": {**_DEFAULTS, "precision": 2, "edgeitems": 2},
     "full": {**_DEFAULTS, "threshold": np.inf},
@@ -59,7 +59,7 @@ def _shown(array: np.ndarray) -> np.ndarray:
     return array.reshape(-1)
 
 
-def _formatter(array: np.ndarray) -> dict[str, Any]:
+def _formatter(array: np.ndarray) -> Any:
     """Return NumPy's `formatter`: all numbers of one width, decimals as PyTorch shows them."""
     values = _shown(array)
     if array.dtype.kind != "f":

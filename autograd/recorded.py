@@ -1,7 +1,7 @@
 """What a recorded call keeps, and how its rules run backwards."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Plan:
         saved: list[Any] = []
         sources: list[Any] = []
         for kind, key in self.entries:
-            source = None
+            source: Any = None
             if kind == INPUT:
                 value = inputs[key]
                 if isinstance(value, Tensor):
@@ -158,6 +158,12 @@ class Recorded(Node):
 
     def share_output(self, writes: Any, index: int = 0) -> None:
         self.output_writes = writes
+
+    def clone(self, parents: Sequence[Node], copied: Callable[[Any], Any]) -> Self:
+        node = super().clone(parents, copied)
+        node.plan, node.output_writes = self.plan, None
+        node.saved, node.sources = copied(self.saved), copied(self.sources)
+        return node
 
     def name(self) -> str:
         return "".join(word.capitalize() for word in self.plan.primitive.name.split("_")) + "Backward"

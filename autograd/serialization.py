@@ -34,10 +34,10 @@ def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
     outline = _encode(obj, "", arrays)
     arrays[OUTLINE] = np.array(json.dumps(outline))
     if not isinstance(f, (str, os.PathLike)):
-        np.savez(f, allow_pickle=False, **arrays)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays
+        np.savez(f, allow_pickle=False, **arrays)
         return
     with _replacing(Path(f)) as file:
-        np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 @contextlib.contextmanager

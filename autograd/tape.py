@@ -35,8 +35,9 @@ def _walk(
     queue: list[tuple[int, Node]] = []
     owned: set[Node] = set()  # nodes whose pending gradient was summed here, and may be added to in place
     captured: dict[Node, Any] = {}
-    for node, grad in roots:
-        _deliver(pending, queue, owned, node, grad, recording)
+    grad: Any
+    for root, grad in roots:
+        _deliver(pending, queue, owned, root, grad, recording)
     node: Node | None = None  # the next one, where it is known without the queue
     while queue or node is not None:
         if node is None:
@@ -146,7 +147,7 @@ def accumulate(tensor: Tensor, grad: Any) -> None:
     with _accumulating:
         earlier = tensor._grad
         if isinstance(grad, Tensor):
-            tensor._grad = grad if earlier is None else earlier + grad  # type: ignore[operator]  # bound by ops
+            tensor._grad = grad if earlier is None else earlier + grad
         elif earlier is None:
             tensor._grad = Tensor(grad)
         else:
@@ -161,7 +162,7 @@ def sum_to_shape(grad: Any, shape: tuple[int, ...]) -> Any:
     if extra < 0 or any(n not in (1, sizes[extra + i]) for i, n in enumerate(shape)):
         raise RuntimeError(f"backward: a gradient of shape {sizes} arrived where {tuple(shape)} was expected")
     if isinstance(grad, Tensor):
-        return grad.sum(tuple(axes)).reshape(shape)  # type: ignore[attr-defined]  # bound by ops.methods
+        return grad.sum(tuple(axes)).reshape(shape)
     return np.add.reduce(grad, axis=tuple(axes)).reshape(shape)
 
 

@@ -965,3 +965,20 @@ def test_lenet5_of_other_parts() -> None:
     assert net(tensor(1, 2, 28, 28)).shape == (1, 3)
     assert isinstance(net.features[1], nn.ReLU)
     assert isinstance(net.features[2], nn.MaxPool2d)
+
+
+def test_training_twice_gives_the_same_bits() -> None:
+    def train() -> list[np.ndarray]:
+        autograd.manual_seed(1)
+        net = nn.Sequential(nn.models.lenet5(side=8, pool=nn.MaxPool2d), nn.Dropout(0.1), nn.BatchNorm1d(10))
+        optimizer = nn.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        for _ in range(3):
+            x, t = autograd.randn(32, 1, 8, 8), autograd.randint(0, 10, (32,))
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), t).backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+        return [x.array for x in net.state_dict().values()]
+
+    for a, b in zip(train(), train(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -31,7 +31,7 @@ class TensorDataset(Dataset):
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
-        return tuple(tensor[index] for tensor in self.tensors)  # type: ignore[index]  # bound by ops.methods
+        return tuple(tensor[index] for tensor in self.tensors)
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
         """Return the samples at `indices`, gathered with one NumPy call per tensor."""

@@ -11,48 +11,60 @@ from ops.kernels.jit import kernel, split
 
 
 @kernel(inline=True)
-def phase_spans(phases, size, padding):
-    """Return, per phase q, the slots i whose input column i stride + q - padding lies in range(size)."""
+def phase_runs(phases, size, padding):
+    """Return, per remainder k of the input column, its phase, first slot and number: columns k, k + stride ...
+
+    Column w is slot (w + padding) // stride of phase (w + padding) % stride; columns beyond the slots are not needed.
+    """
     stride, slots = phases.shape
-    spans = np.empty((stride, 2), np.int64)
-    for q in range(stride):
-        first = max(padding - q + stride - 1, 0) // stride
-        last = min(max(size + padding - q + stride - 1, 0) // stride, slots)
-        spans[q, 0], spans[q, 1] = min(first, last), last
-    return spans
+    runs = np.empty((stride, 3), np.int64)
+    for k in range(stride):
+        first = (k + padding) // stride
+        columns = (size - k + stride - 1) // stride if size > k else 0
+        runs[k, 0], runs[k, 1], runs[k, 2] = (k + padding) % stride, first, max(min(columns, slots - first), 0)
+    return runs
 
 
 @kernel(inline=True)
-def split_phases(row, padding, spans, phases):
-    """phases[q, i] = row[i stride + q - padding], so that every tap reads consecutive elements."""
-    stride = phases.shape[0]
-    for q in range(stride):
-        a, b = spans[q, 0], spans[q, 1]
-        target, source = phases[q][a:b], row[a * stride + q - padding :]
-        if stride == 1:  # the literal strides become vector code
-            for i in range(target.size):
-                target[i] = source[i]
-        elif stride == 2:
-            for i in range(target.size):
-                target[i] = source[2 * i]
-        else:
-            for i in range(target.size):
-                target[i] = source[i * stride]
+def run_of(phases, runs, k):
+    """Return the slots that hold columns k, k + stride, ..."""
+    return phases[runs[k, 0]][runs[k, 1] : runs[k, 1] + runs[k, 2]]
 
 
 @kernel(inline=True)
-def join_phases(phases, padding, spans, row):
-    """row[i stride + q - padding] = phases[q, i]."""
+def split_phases(row, runs, phases):
+    """Copy columns k, k + stride ... of a row side by side, so that every tap reads consecutive elements."""
     stride = phases.shape[0]
-    for q in range(stride):
-        a, b = spans[q, 0], spans[q, 1]
-        source, target = phases[q][a:b], row[a * stride + q - padding :]
-        if stride == 2:
-            for i in range(source.size):
-                target[2 * i] = source[i]
-        else:
-            for i in range(source.size):
-                target[i * stride] = source[i]
+    if stride == 2:  # pairs are read together, as whole vectors
+        even, odd = run_of(phases, runs, 0), run_of(phases, runs, 1)
+        for i in range(odd.size):
+            even[i] = row[2 * i]
+            odd[i] = row[2 * i + 1]
+        if even.size > odd.size:
+            even[odd.size] = row[2 * odd.size]
+        return
+    for k in range(stride):
+        run = run_of(phases, runs, k)
+        for i in range(run.size):
+            run[i] = row[i * stride + k]
+
+
+@kernel(inline=True)
+def join_phases(phases, runs, row):
+    """Put the columns of a row back in their places."""
+    stride = phases.shape[0]
+    if stride == 2:
+        even, odd = run_of(phases, runs, 0), run_of(phases, runs, 1)
+        for i in range(odd.size):
+            row[2 * i] = even[i]
+            row[2 * i + 1] = odd[i]
+        if even.size > odd.size:
+            row[2 * odd.size] = even[odd.size]
+        return
+    for k in range(stride):
+        run = run_of(phases, runs, k)
+        for i in range(run.size):
+            row[i * stride + k] = run[i]
 
 
 @kernel(inline=True)
@@ -79,7 +91,7 @@ def max_forward(start, stop, x, geometry, first_column, y, index):
     H, OW, S, tap_type = x.shape[1], y.shape[2], window[1], index.dtype.type
     phases = new_phases(OW, S, stride[1], dilation[1], x)
     phases[:] = -np.inf  # the padding, which never wins
-    spans = phase_spans(phases, x.shape[2], padding[1])
+    runs = phase_runs(phases, x.shape[2], padding[1])
     for plane in range(start, stop):
         for oh in range(y.shape[1]):
             best, taps, top = y[plane, oh], index[plane, oh], oh * stride[0] - padding[0]
@@ -91,7 +103,7 @@ def max_forward(start, stop, x, geometry, first_column, y, index):
                 h = top + r * dilation[0]
                 if h < 0 or h >= H:
                     continue
-                split_phases(x[plane, h], padding[1], spans, phases)
+                split_phases(x[plane, h], runs, phases)
                 for s in range(S):
                     q, shift = s * dilation[1] % stride[1], s * dilation[1] // stride[1]
                     take_larger(phases[q][shift : shift + OW], tap_type(r * S + s), best, taps)
@@ -186,14 +198,14 @@ def average_forward(start, stop, x, geometry, rows, columns, y):
     H, W, OW = x.shape[1], x.shape[2], y.shape[2]
     phases, line = new_phases(OW, window[1], stride[1], 1, x), np.empty(W, x.dtype)
     phases[:] = 0
-    spans = phase_spans(phases, W, padding[1])
+    runs = phase_runs(phases, W, padding[1])
     for plane in range(start, stop):
         for oh in range(y.shape[1]):
             top, total = oh * stride[0] - padding[0], y[plane, oh]
             clear(line)
             for h in range(max(top, 0), min(top + window[0], H)):
                 accumulate(x[plane, h], line)
-            split_phases(line, padding[1], spans, phases)
+            split_phases(line, runs, phases)
             clear(total)
             for s in range(window[1]):
                 q, shift = s % stride[1], s // stride[1]
@@ -210,7 +222,7 @@ def average_backward(start, stop, grad, geometry, rows, columns, dx):
     H, W, OW = dx.shape[1], dx.shape[2], grad.shape[2]
     phases = new_phases(OW, window[1], stride[1], 1, grad)
     share, line = np.empty(OW, grad.dtype), np.zeros(W, grad.dtype)
-    spans = phase_spans(phases, W, padding[1])
+    runs = phase_runs(phases, W, padding[1])
     for plane in range(start, stop):
         clear(dx[plane].reshape(-1))
         for oh in range(grad.shape[1]):
@@ -221,7 +233,7 @@ def average_backward(start, stop, grad, geometry, rows, columns, dx):
             for s in range(window[1]):
                 q, shift = s % stride[1], s // stride[1]
                 accumulate(share, phases[q][shift : shift + OW])
-            join_phases(phases, padding[1], spans, line)
+            join_phases(phases, runs, line)
             for h in range(max(top, 0), min(top + window[0], H)):
                 accumulate(line, dx[plane, h])
 
