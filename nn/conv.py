@@ -51,7 +51,7 @@ class _ConvNd(Module):
 
     def reset_parameters(self) -> None:
         """Draw weight and bias anew."""
-        fan_in = self.weight.shape[1]
+        fan_in = math.prod(self.weight.shape[1:])
         init.inverse_root_(self.weight, fan_in)
         if self.bias is not None:
             init.inverse_root_(self.bias, fan_in)
