@@ -125,6 +125,8 @@ class Tensor(Bound):
         if not isinstance(value, Tensor):
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}")
         self.array = value.array
+        if type(self._node) is Leaf:  # gradients to come are of the new shape and type
+            self._node.shape, self._node.dtype = self.array.shape, self.array.dtype
 
     @property
     def _version(self) -> int:

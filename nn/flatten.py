@@ -20,7 +20,7 @@ class Flatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the input with those dimensions merged."""
-        return input.flatten(self.start_dim, self.end_dim)  # type: ignore[attr-defined]  # bound by ops.methods
+        return input.flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         """Return the dimensions."""
@@ -47,7 +47,7 @@ class Unflatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the input with the dimension split."""
-        return input.unflatten(self.dim, self.unflattened_size)  # type: ignore[attr-defined]  # bound by ops.methods
+        return input.unflatten(self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         """Return the dimension and its parts."""

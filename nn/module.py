@@ -112,7 +112,7 @@ class Module(State):
         return self._to_float(dtype)
 
     def _to_float(self, dtype: dtypes.dtype) -> Self:
-        return self._apply(lambda x: x.to(dtype) if x.is_floating_point() else x)  # type: ignore[attr-defined]  # bound
+        return self._apply(lambda x: x.to(dtype) if x.is_floating_point() else x)
 
     def float(self) -> Self:
         """Convert floating-point parameters and buffers to float32."""
@@ -129,7 +129,7 @@ class Module(State):
     def type(self, dst_type: Any) -> Self:
         """Convert all parameters and buffers, integers too."""
         dtype = dtypes.FROM_NUMPY[dtypes.as_numpy(dst_type)]
-        return self._apply(lambda x: x.to(dtype))  # type: ignore[attr-defined]  # bound by ops.methods
+        return self._apply(lambda x: x.to(dtype))
 
     def cpu(self) -> Self:
         """Return the module: it is on the CPU already."""

@@ -202,7 +202,7 @@ class _InstanceNorm(_ChannelNorm):
         unbatched = input.ndim == self.dims[0]
         self._check_channels(input, 0 if unbatched else 1)
         y = F.instance_norm(
-            input.unsqueeze(0) if unbatched else input,  # type: ignore[attr-defined]  # bound by ops.methods
+            input.unsqueeze(0) if unbatched else input,
             self.running_mean,
             self.running_var,
             self.weight,

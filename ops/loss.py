@@ -290,7 +290,7 @@ def squared_error(x: Any, target: Any, *, reduction: str) -> Array:
         return d * d
     flat = d.reshape(d.size)
     total = np.dot(flat, flat)
-    return total / np.float64(d.size) if reduction == "mean" else total
+    return total / d.dtype.type(d.size) if reduction == "mean" else total
 
 
 @squared_error.joint_vjp

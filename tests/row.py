@@ -93,9 +93,12 @@ def mapped(function: Callable[[np.ndarray], Any], value: Any) -> Any:
 def arrays_of(sample: Sample) -> Iterator[np.ndarray]:
     """Yield the arrays among the inputs."""
     for value in sample.inputs:
-        yield from (
-            x for x in (value if isinstance(value, list) else [value]) if isinstance(x, np.ndarray)
-        )
+        yield from (x for x in (value if isinstance(value, list) else [value]) if isinstance(x, np.ndarray))
+
+
+def is_large(sample: Sample) -> bool:
+    """Return whether a whole Jacobian would take long."""
+    return sum(array.size for array in arrays_of(sample)) > 200
 
 
 def as_tensors(sample: Sample, requires_grad: bool = True) -> list[Any]:

@@ -61,14 +61,17 @@ def many(*domains: Domain | None, dtype: Any = np.float64, **options: Any) -> Sa
             )
         )
 
-    fillings = [_numbers(domain, options)[-1] for domain in domains]
+    fillings = [_numbers(domain, options)[::-1] for domain in domains]
 
     def edge(shapes_: Sequence[tuple[int, ...]]) -> Sample:
-        return Sample(tuple(np.full(shape, x, dtype) for shape, x in zip(shapes_, fillings, strict=True)))
+        return Sample(
+            tuple(np.resize(x, shape).astype(dtype) for shape, x in zip(shapes_, fillings, strict=True))
+        )
 
     sides: list[list[tuple[int, ...]]] = [
         [()] * len(domains),
         [(0,)] * len(domains),
+        [(2, 3)] * len(domains),
         [(2, 1, 0)] + [(3, 1)] * (len(domains) - 1),
         [()] + [(2, 2)] * (len(domains) - 1),
     ]

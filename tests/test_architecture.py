@@ -40,7 +40,9 @@ OPTIONAL = {
 
 LINES, FUNCTION_LINES = 600, 50
 LONG_FILES: dict[str, str] = {}
-LONG_FUNCTIONS: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {
+    "ops.attention.multi_head_attention_forward": "half of it is PyTorch's signature, of 25 arguments",
+}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -96,10 +98,8 @@ def test_imports_point_the_right_way(name: str) -> None:
         assert any(within(imported, prefix) for prefix in ALLOWED[rule]), f"{name} imports {imported}"
 
 
-@every_module
+@pytest.mark.parametrize("name", [name for name in MODULES if within(name, "ops") and name != "ops.__init__"])
 def test_ops_imports_files_of_the_engine_not_its_facade(name: str) -> None:
-    if not within(name, "ops") or name == "ops.__init__":
-        pytest.skip("only the files of ops")
     assert "autograd" not in {imported for imported, _ in imports(name) if imported != "autograd.__init__"}
 
 
@@ -167,11 +167,14 @@ def functions_longer_than_allowed(name: str) -> set[str]:
 
 
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return how many lines a function has, its docstring not counted."""
-    assert node.end_lineno is not None
-    documented = ast.get_docstring(node) is not None
-    doc = node.body[0].end_lineno - node.body[0].lineno + 1 if documented else 0  # type: ignore[operator]
-    return node.end_lineno - node.lineno + 1 - doc
+    """Return how many lines a function has, its docstring and the functions in it not counted."""
+    lines = set(range(node.lineno, node.end_lineno + 1))  # type: ignore[operator]
+    inner = [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef) and each is not node]
+    if ast.get_docstring(node) is not None:
+        inner.append(node.body[0])  # type: ignore[arg-type]
+    for each in inner:
+        lines -= set(range(each.lineno, each.end_lineno + 1))  # type: ignore[operator]
+    return len(lines)
 
 
 @every_module

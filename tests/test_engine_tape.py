@@ -310,3 +310,11 @@ def test_setting_grad_checks_what_it_gets():
         x.grad = np.ones(2)
     x.grad = Tensor(np.ones(2))
     assert x.grad.tolist() == [1.0, 1.0]
+
+
+def test_a_leaf_given_other_data_gets_gradients_of_its_new_type():
+    x = tensor([1.0, 2.0], requires_grad=True)
+    x.data = tensor(np.ones((2, 2)))
+    (x * 3).sum().backward()
+    assert x.grad.dtype is autograd.float64
+    assert x.grad.tolist() == [[3.0, 3.0], [3.0, 3.0]]

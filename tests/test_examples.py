@@ -73,6 +73,13 @@ def test_an_interrupted_run_resumes_to_the_same_weights(straight, tmp_path, how)
     assert_same_weights(straight[0], tmp_path)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_same_seed_gives_the_same_bits(tmp_path, threads):
+    for name in ("a", "b"):
+        run("--epochs", 1, "--threads", threads, "--seed", 7, "--output", tmp_path / name)
+    assert_same_weights(tmp_path / "a", tmp_path / "b")
+
+
 def test_another_model_and_a_file_of_images(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {f"{part}_x": rng.integers(0, 256, (40, 3, 8, 8), dtype=np.uint8) for part in ("train", "test")}

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from ops.kernels import arithmetic
 from ops.kernels import elementwise as kernels
-from ops.kernels.threads import least_threads
+from ops.kernels.threads import least_threads, threads_for
 
 vector_erf = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -165,6 +166,32 @@ def test_large_arrays_are_split_without_changing_a_bit():
     x = np.random.default_rng(0).standard_normal(200_003).astype(np.float32)
     parts = np.concatenate([kernels.gelu(part) for part in np.split(x, [64, 10_001, 77_777])])
     assert np.array_equal(kernels.gelu(x), parts)
+
+
+@pytest.mark.parametrize("real", TYPES)
+@pytest.mark.parametrize(
+    ("name", "ufunc"), [("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("div", np.divide)]
+)
+def test_arithmetic_is_numpys_to_the_bit(real, name, ufunc):
+    x, y = np.random.default_rng(0).standard_normal((2, 400, 333)).astype(real)
+    x[0, :4], y[0, :4] = [np.nan, np.inf, 1, 0], [1, -np.inf, 0, 0]
+    with np.errstate(all="ignore"):
+        expected = ufunc(x, y)
+        function = getattr(arithmetic, name)
+        maker = getattr(arithmetic, f"{name}_numbers")
+        for threads in (1, 2):
+            with least_threads(threads):
+                assert np.array_equal(kernels.binary(maker, x, y), expected, equal_nan=True)
+        assert np.array_equal(function(x, y), expected, equal_nan=True)
+        assert np.array_equal(function(x, y[0]), ufunc(x, y[0]), equal_nan=True)
+
+
+def test_large_equal_shapes_are_split():
+    x = np.zeros(arithmetic.THRESHOLD + 1, np.float32)
+    assert arithmetic.pays(x, x) == (threads_for(10**9) > 1)
+    assert not arithmetic.pays(x, x.astype(np.float64))
+    assert not arithmetic.pays(x[:-1], x[:-1])
+    assert not arithmetic.pays(x, x[:1])
 
 
 def test_errors_name_the_function():

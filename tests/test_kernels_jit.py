@@ -259,7 +259,10 @@ def test_set_num_threads_rejects(n, error):
 
 
 def test_numba_num_threads_is_respected():
-    assert run("from ops.kernels.jit import get_num_threads; print(get_num_threads())", NUMBA_NUM_THREADS="1").stdout == "1\n"
+    assert (
+        run("from ops.kernels.jit import get_num_threads; print(get_num_threads())", NUMBA_NUM_THREADS="1").stdout
+        == "1\n"
+    )
 
 
 FORK = """
@@ -346,7 +349,9 @@ print(repr(softmax.softmax_forward(x[None]).tolist()))
 
 
 def test_python_mode_runs_every_kernel_and_agrees():
-    python, compiled = (run(PYTHON_MODE.replace("assert not", "assert True or"), NUMBA_DISABLE_JIT=off) for off in ("1", "0"))
+    python, compiled = (
+        run(PYTHON_MODE.replace("assert not", "assert True or"), NUMBA_DISABLE_JIT=off) for off in ("1", "0")
+    )
     for a, b in zip(python.stdout.splitlines(), compiled.stdout.splitlines(), strict=True):
         np.testing.assert_allclose(eval(a), eval(b), rtol=1e-6, atol=1e-7)
     assert "Warning" not in python.stderr
@@ -357,8 +362,12 @@ def test_doctor_and_warmup(tmp_path):
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "ops.kernels", *arguments], env=environment, capture_output=True, text=True, timeout=600
-        )  # fmt: skip
+            [sys.executable, "-m", "ops.kernels", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
 
     names = command("warmup", "--list").stdout.splitlines()
     assert len(names) == len(set(names)) > 50

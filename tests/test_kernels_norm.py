@@ -82,7 +82,12 @@ def test_batch_norm_survives_a_large_offset_and_an_outlier_in_front(shape):
 
 @pytest.mark.parametrize("real", TYPES)
 @pytest.mark.parametrize("threads", [1, 2])
-@given(rows=st.sampled_from([1, 3, 70]), size=st.sampled_from([1, 2, 9, 130]), seed=st.integers(0, 99), affine=st.booleans())
+@given(
+    rows=st.sampled_from([1, 3, 70]),
+    size=st.sampled_from([1, 2, 9, 130]),
+    seed=st.integers(0, 99),
+    affine=st.booleans(),
+)
 def test_layer_norm(real, threads, rows, size, seed, affine):
     x, grad, _, _ = draw(seed, (rows, size), real)
     weight, bias = np.random.default_rng(seed + 1).standard_normal((2, size)).astype(real)
@@ -106,8 +111,10 @@ def test_layer_norm(real, threads, rows, size, seed, affine):
 @pytest.mark.parametrize("threads", [1, 2])
 @given(
     shape=st.tuples(st.integers(1, 4), st.sampled_from([6, 12]), st.sampled_from([1, 2, 9, 35])),
-    groups=st.sampled_from([1, 2, 3, 6]), seed=st.integers(0, 99), affine=st.booleans(),
-)  # fmt: skip
+    groups=st.sampled_from([1, 2, 3, 6]),
+    seed=st.integers(0, 99),
+    affine=st.booleans(),
+)
 def test_group_norm(real, threads, shape, groups, seed, affine):
     x, grad, weight, bias = draw(seed, shape, real)
     w, b = (weight, bias) if affine else (None, None)
@@ -138,10 +145,16 @@ def test_no_result_depends_on_the_number_of_threads():
             g = row_norm.group_norm_forward(x, 2, weight, None, eps=EPS)
             n = row_norm.layer_norm_forward(x[:, :, 0].copy(), weight, None, eps=EPS)
             results.append(
-                (*b, *m, *g, *n, *norm.batch_norm_backward(grad, x, weight, b.mean, b.invstd, training=True),
-                 *row_norm.group_norm_backward(grad, x, 2, weight, g.mean, g.invstd),
-                 *row_norm.layer_norm_backward(grad[:, :, 0].copy(), x[:, :, 0].copy(), weight, n.mean, n.invstd))
-            )  # fmt: skip
+                (
+                    *b,
+                    *m,
+                    *g,
+                    *n,
+                    *norm.batch_norm_backward(grad, x, weight, b.mean, b.invstd, training=True),
+                    *row_norm.group_norm_backward(grad, x, 2, weight, g.mean, g.invstd),
+                    *row_norm.layer_norm_backward(grad[:, :, 0].copy(), x[:, :, 0].copy(), weight, n.mean, n.invstd),
+                )
+            )
     for result in results[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(results[0], result, strict=True))
 

@@ -65,9 +65,7 @@ def test_equals_torch_in_double_precision(torch, threads, name, extra, theirs):
         for i, tensor in enumerate(tensors):
             theirs_state = optimizer.state[tensor].get(state)
             if theirs_state is not None:
-                np.testing.assert_allclose(
-                    parameters.state[state][i], theirs_state.numpy(), rtol=1e-12, atol=1e-12
-                )  # fmt: skip
+                np.testing.assert_allclose(parameters.state[state][i], theirs_state.numpy(), rtol=1e-12, atol=1e-12)
 
 
 def test_adam_is_the_papers_algorithm():

@@ -25,7 +25,9 @@ def geometries(draw, dilated=True):
         out = (size + 2 * p - extent + (s - 1 if ceil_mode else 0)) // s + 1
         if (out - 1) * s >= size + p:
             out -= 1
-        for numbers, value in zip((kernel, stride, padding, dilation, in_size, out_size), (k, s, p, d, size, out), strict=True):
+        for numbers, value in zip(
+            (kernel, stride, padding, dilation, in_size, out_size), (k, s, p, d, size, out), strict=True
+        ):
             numbers.append(value)
     return (draw(st.integers(1, 3)), *map(tuple, (in_size, kernel, stride, padding, dilation, out_size)))
 
@@ -78,9 +80,11 @@ def test_the_2x2_loops_agree_with_the_general_ones(real, height, width, seed):
 @pytest.mark.parametrize("real", TYPES)
 @pytest.mark.parametrize("threads", [1, 2])
 @given(
-    geometry=geometries(dilated=False), seed=st.integers(0, 99), include=st.booleans(),
+    geometry=geometries(dilated=False),
+    seed=st.integers(0, 99),
+    include=st.booleans(),
     divisor=st.none() | st.integers(1, 9),
-)  # fmt: skip
+)
 def test_avg_pool(real, threads, geometry, seed, include, divisor):
     planes, in_size, kernel, stride, padding, _, out_size = geometry
     x = integers(np.random.default_rng(seed), (planes, *in_size), real)
@@ -98,7 +102,9 @@ def test_avg_pool(real, threads, geometry, seed, include, divisor):
 
 @pytest.mark.parametrize("real", TYPES)
 @pytest.mark.parametrize("threads", [1, 2])
-@given(in_size=st.tuples(*[st.integers(1, 9)] * 2), out_size=st.tuples(*[st.integers(1, 9)] * 2), seed=st.integers(0, 9))
+@given(
+    in_size=st.tuples(*[st.integers(1, 9)] * 2), out_size=st.tuples(*[st.integers(1, 9)] * 2), seed=st.integers(0, 9)
+)
 def test_adaptive_pool(real, threads, in_size, out_size, seed):
     rng = np.random.default_rng(seed)
     x, grad = integers(rng, (2, *in_size), real), integers(rng, (2, *out_size), real)
@@ -132,8 +138,16 @@ def test_empty_batches_and_channels(shape):
     y, index = pool.max_pool2d_forward(x, square, square, (0, 0), (1, 1), (3, 3))
     assert y.shape == index.shape == (*shape[:2], 3, 3)
     assert pool.max_pool2d_backward(y, index, square, square, (0, 0), (1, 1), (6, 6)).shape == shape
-    assert pool.avg_pool2d_backward(pool.avg_pool2d_forward(x, (3, 3), square, (1, 1), (3, 3)), (3, 3), square, (1, 1), (6, 6)).shape == shape
-    assert adaptive_pool.adaptive_avg_pool2d_backward(adaptive_pool.adaptive_avg_pool2d_forward(x, (1, 1)), (6, 6)).shape == shape
+    assert (
+        pool.avg_pool2d_backward(
+            pool.avg_pool2d_forward(x, (3, 3), square, (1, 1), (3, 3)), (3, 3), square, (1, 1), (6, 6)
+        ).shape
+        == shape
+    )
+    assert (
+        adaptive_pool.adaptive_avg_pool2d_backward(adaptive_pool.adaptive_avg_pool2d_forward(x, (1, 1)), (6, 6)).shape
+        == shape
+    )
     assert adaptive_pool.adaptive_max_pool2d_forward(x, square)[0].shape == (*shape[:2], 2, 2)
 
 
@@ -151,11 +165,20 @@ def test_windows_above_256_taps_use_a_wider_index(torch):
 @given(geometry=geometries(), seed=st.integers(0, 99))
 def test_max_pool_of_nan_and_ties_matches_pytorch(torch_once, real, geometry, seed):
     _, in_size, kernel, stride, padding, dilation, out_size = geometry
-    floor = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(in_size, kernel, stride, padding, dilation, strict=True)]
+    floor = [
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(in_size, kernel, stride, padding, dilation, strict=True)
+    ]
     x = np.random.default_rng(seed).choice([np.nan, -np.inf, 0, 1], (1, 2, *in_size)).astype(real)
     pooled = torch_once.nn.functional.max_pool2d(
-        torch_once.from_numpy(x), kernel, stride, padding, dilation, ceil_mode=tuple(floor) != out_size, return_indices=True
-    )  # fmt: skip
+        torch_once.from_numpy(x),
+        kernel,
+        stride,
+        padding,
+        dilation,
+        ceil_mode=tuple(floor) != out_size,
+        return_indices=True,
+    )
     expected, where = (t.numpy() for t in pooled)
     y, index = pool.max_pool2d_forward(x, kernel, stride, padding, dilation, expected.shape[2:])
     assert np.array_equal(y, expected, equal_nan=True)

@@ -15,7 +15,9 @@ ROWS, CLASSES = st.integers(1, 5), st.sampled_from([1, 2, 10, 33, 130])
 
 def close(actual, expected, real, factor=1.0):
     scale = np.abs(expected).max(initial=1.0)
-    np.testing.assert_allclose(actual, expected, rtol=16 * np.finfo(real).eps, atol=16 * factor * scale * np.finfo(real).eps)
+    np.testing.assert_allclose(
+        actual, expected, rtol=16 * np.finfo(real).eps, atol=16 * factor * scale * np.finfo(real).eps
+    )
     assert actual.dtype == real
 
 
@@ -37,9 +39,13 @@ def test_softmax_and_log_softmax(real, threads, rows, classes, seed):
 @pytest.mark.parametrize("real", TYPES)
 @pytest.mark.parametrize("threads", [1, 2])
 @given(
-    rows=ROWS, classes=CLASSES, seed=st.integers(0, 99), weighted=st.booleans(),
-    smoothing=st.sampled_from([0.0, 0.1, 1.0]), ignore=st.sampled_from([-100, 0]),
-)  # fmt: skip
+    rows=ROWS,
+    classes=CLASSES,
+    seed=st.integers(0, 99),
+    weighted=st.booleans(),
+    smoothing=st.sampled_from([0.0, 0.1, 1.0]),
+    ignore=st.sampled_from([-100, 0]),
+)
 def test_cross_entropy(real, threads, rows, classes, seed, weighted, smoothing, ignore):
     rng = np.random.default_rng(seed)
     x, target = 3 * rng.standard_normal((rows, classes)).astype(real), rng.integers(0, classes, rows)
@@ -59,9 +65,15 @@ def test_cross_entropy(real, threads, rows, classes, seed, weighted, smoothing, 
 
 
 SPECIAL = [
-    [-np.inf, -np.inf, -np.inf], [np.inf, 1, 2], [np.nan, 1, 2], [-np.nan, 1, 2], [-np.inf, 0, 1], [1e30, -1e30, 0],
-    [0.0, -0.0, 0.0], [np.inf, -np.inf, np.nan],
-]  # fmt: skip
+    [-np.inf, -np.inf, -np.inf],
+    [np.inf, 1, 2],
+    [np.nan, 1, 2],
+    [-np.nan, 1, 2],
+    [-np.inf, 0, 1],
+    [1e30, -1e30, 0],
+    [0.0, -0.0, 0.0],
+    [np.inf, -np.inf, np.nan],
+]
 
 
 @pytest.mark.parametrize("real", TYPES)

@@ -487,6 +487,14 @@ def test_save_and_load_by_pickle_of_the_state() -> None:
     np.testing.assert_array_equal(a(x).array, b(x).array)
 
 
+def test_a_pickled_model_computes_the_same() -> None:
+    net = nn.models.lenet5(side=8)
+    clone, x = pickle.loads(pickle.dumps(net)), tensor(2, 1, 8, 8)
+    assert repr(clone) == repr(net)
+    assert list(clone.state_dict()) == list(net.state_dict())
+    np.testing.assert_array_equal(clone(x).array, net(x).array)
+
+
 def test_deepcopy_keeps_sharing() -> None:
     net = Net()
     clone = copy.deepcopy(net)

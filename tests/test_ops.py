@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 
 import autograd
 from autograd import Tensor
 from autograd.checking import gradcheck, gradgradcheck
 from autograd.tape import grad
 from tests.op_table import ROWS
-from tests.row import Row, Sample, arrays_of, as_tensors, call, flat, flattened, mapped
+from tests.row import Row, Sample, arrays_of, as_tensors, call, flat, flattened, is_large, mapped
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 differentiable = [row for row in ROWS if row.order >= 1]
@@ -33,11 +33,6 @@ def at_samples(row: Row, check: Callable[[Sample], None], share: float = 1.0) ->
         check(sample)
 
     at_drawn()
-
-
-def is_large(sample: Sample) -> bool:
-    """Return whether a whole Jacobian would take long."""
-    return sum(array.size for array in arrays_of(sample)) > 200
 
 
 def assert_same(found: Any, expected: Any, rtol: float, atol: float) -> None:
@@ -106,40 +101,50 @@ def test_first_derivatives(row: Row) -> None:
 def test_second_derivatives(row: Row) -> None:
     def check(sample: Sample) -> None:
         function, tensors = flattened(row, as_tensors(sample), sample)
-        gradgradcheck(function, tensors, gen_non_contig_grad_outputs=True, fast_mode=is_large(sample), **row.tolerances())
+        gradgradcheck(
+            function,
+            tensors,
+            gen_non_contig_grad_outputs=True,
+            fast_mode=is_large(sample),
+            **row.tolerances(),
+        )
 
     at_samples(row, check, share=0.6)
 
 
-@pytest.mark.parametrize("row", [row for row in differentiable if row.doubles], ids=lambda row: row.name)
+def may_have_twins(row: Row) -> bool:
+    """Return whether two floating inputs may have one shape: where a row has edges, one of them shows it."""
+    shapes = [[x.shape for x in arrays_of(edge) if x.dtype.kind == "f"] for edge in row.samples.edges]
+    return row.doubles and (not shapes or any(len(set(each)) < len(each) for each in shapes))
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in differentiable if may_have_twins(row)], ids=lambda row: row.name
+)
 def test_one_tensor_given_for_two_inputs(row: Row) -> None:
     """Its gradient is the sum of those of two tensors with equal elements."""
+    compared = []
+
+    def gradient(inputs: list[Any], leaves: list[Tensor], sample: Sample) -> Any:
+        outputs = [y for y in call(row, inputs, sample) if y.requires_grad]
+        seeds = [Tensor(np.cos(np.arange(y.numel()).reshape(y.shape))) for y in outputs]
+        return sum(g.array for g in grad(outputs, leaves, seeds, materialize_grads=True))
 
     def check(sample: Sample) -> None:
         inputs = as_tensors(sample)
         places = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
         twins = [(i, j) for i in places for j in places if i < j and inputs[i].shape == inputs[j].shape]
-        assume(bool(twins))
-        i, j = twins[-1]
-        grads = []
-        for shared in (True, False):
-            inputs[j] = inputs[i] if shared else Tensor(inputs[i].array, requires_grad=True)
-            outputs = [y for y in call(row, inputs, sample) if y.requires_grad]
-            seeds = [Tensor(np.cos(np.arange(y.numel()).reshape(y.shape))) for y in outputs]
-            leaves = [inputs[i]] if shared else [inputs[i], inputs[j]]
-            grads.append(sum(g.array for g in grad(outputs, leaves, seeds, materialize_grads=True)))
-        assume(np.isfinite(grads[1]).all())
-        assert_same(grads[0], grads[1], 1e-12, 1e-12)
+        for i, j in twins[-1:]:
+            inputs[j] = Tensor(inputs[i].array, requires_grad=True)
+            of_two = gradient(inputs, [inputs[i], inputs[j]], sample)
+            inputs[j] = inputs[i]
+            if np.isfinite(of_two).all():  # the one's elements may lie outside the other's domain
+                assert_same(gradient(inputs, [inputs[i]], sample), of_two, 1e-12, 1e-12)
+                compared.append(sample)
 
-    with_twins = [edge for edge in row.samples.edges if _has_twins(edge)]
-    for edge in with_twins:
-        check(edge)
-    at_samples(Row(row.function, row.samples._replace(edges=()), None, name=row.name), check, share=0.5)
-
-
-def _has_twins(sample: Sample) -> bool:
-    shapes = [x.shape for x in sample.inputs if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
-    return len(set(shapes)) < len(shapes)
+    at_samples(row, check, share=0.5)
+    if not compared:
+        pytest.skip("no two inputs of one shape")
 
 
 @every_row

@@ -223,7 +223,9 @@ def test_unary_keeps_the_floating_type(name, dtype, size):
 
 
 @pytest.mark.parametrize("name", BINARY)
-@pytest.mark.parametrize("shapes", [((), ()), ((4,), (4,)), ((2, 1, 3), (4, 1)), ((0, 3), (1, 3)), ((5,), ()), ((), (5,))])
+@pytest.mark.parametrize(
+    "shapes", [((), ()), ((4,), (4,)), ((2, 1, 3), (4, 1)), ((0, 3), (1, 3)), ((5,), ()), ((), (5,))]
+)
 def test_binary(name, shapes):
     function, reference, left, right = BINARY[name]
     check(function, reference, draw(5, shapes[0], left), draw(6, shapes[1], right), orders=3)
@@ -239,7 +241,9 @@ def test_binary_of_strided_inputs(name):
 @pytest.mark.parametrize("shapes", [((), (), ()), ((4,), (4,), (4,)), ((2, 1, 3), (4, 1), (3,))])
 def test_ternary(name, shapes):
     function, reference = TERNARY[name]
-    arrays = [draw(i, shape, domain) for i, (shape, domain) in enumerate(zip(shapes, (REAL, REAL, POSITIVE), strict=True))]
+    arrays = [
+        draw(i, shape, domain) for i, (shape, domain) in enumerate(zip(shapes, (REAL, REAL, POSITIVE), strict=True))
+    ]
     check(function, reference, *arrays)
 
 
@@ -299,7 +303,9 @@ def test_special_pairs(name):
     close(function(Tensor(x), Tensor(y)), reference(torch.tensor(x), torch.tensor(y)))
 
 
-@pytest.mark.parametrize(("base", "exponent"), [(0.0, 0.0), (0.0, 2.0), (0.0, 1.0), (0.0, -1.0), (-2.0, 3.0), (2.0, 0.0)])
+@pytest.mark.parametrize(
+    ("base", "exponent"), [(0.0, 0.0), (0.0, 2.0), (0.0, 1.0), (0.0, -1.0), (-2.0, 3.0), (2.0, 0.0)]
+)
 @pytest.mark.parametrize("shape", [(), (2,)])
 def test_gradients_of_pow_at_special_points(base, exponent, shape):
     x, e = np.full(shape, base), np.full(shape, exponent)
@@ -357,8 +363,10 @@ def test_type_promotion(name, left, right):
     y = np.array([2, 1, 2]).astype(right) if isinstance(right, type) else right
     if not isinstance(right, type) and name in ("maximum", "fmod", "atan2"):
         y = np.asarray(y)
-    module = {n: getattr(comparison, n, None) or getattr(arithmetic, n, None) or getattr(elementary, n) for n in
-              ("maximum", "fmod", "where", "atan2")}
+    module = {
+        n: getattr(comparison, n, None) or getattr(arithmetic, n, None) or getattr(elementary, n)
+        for n in ("maximum", "fmod", "where", "atan2")
+    }
     reference = {n: getattr(torch, n) for n in module}
     as_torch = torch.tensor(y) if isinstance(y, np.ndarray) else y
     if name == "-" and left is not right and np.bool_ in (left, right):
@@ -367,9 +375,13 @@ def test_type_promotion(name, left, right):
         expected = apply(reference, torch.tensor([True, False, True]), torch.tensor(x), as_torch)
     except RuntimeError:
         with pytest.raises(RuntimeError):
-            apply(module, Tensor(np.array([True, False, True])), Tensor(x), Tensor(y) if isinstance(y, np.ndarray) else y)
+            apply(
+                module, Tensor(np.array([True, False, True])), Tensor(x), Tensor(y) if isinstance(y, np.ndarray) else y
+            )
         return
-    ours = apply(module, Tensor(np.array([True, False, True])), Tensor(x), Tensor(y) if isinstance(y, np.ndarray) else y)
+    ours = apply(
+        module, Tensor(np.array([True, False, True])), Tensor(x), Tensor(y) if isinstance(y, np.ndarray) else y
+    )
     close(ours, expected, 2e-3 if ours.array.dtype == np.float16 else 1e-6)
 
 
@@ -527,7 +539,11 @@ INTEGERS, TRUTH, REALS = Tensor(np.array([1, 2])), Tensor(np.array([True, False]
         (lambda: activation.gelu(REALS, "erf"), RuntimeError, "approximate"),
         (lambda: activation.hardtanh(REALS, 1, -1), ValueError, "min_val"),
         (lambda: activation.softshrink(REALS, -1), RuntimeError, "greater or equal to 0"),
-        (lambda: activation.prelu(Tensor(np.ones((2, 3))), Tensor(np.ones(2))), RuntimeError, "prelu: .* expect|prelu: Mis"),
+        (
+            lambda: activation.prelu(Tensor(np.ones((2, 3))), Tensor(np.ones(2))),
+            RuntimeError,
+            "prelu: .* expect|prelu: Mis",
+        ),
     ],
 )
 def test_errors(call, error, message):

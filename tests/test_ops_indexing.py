@@ -332,6 +332,12 @@ def test_scatter_product_of_zeros():
         y,
         order=1,
     )
+    for zeros in range(4):
+        x[:zeros] = 0
+        inputs = [Tensor(x.copy(), requires_grad=True), Tensor(y.copy(), requires_grad=True)]
+        assert autograd.gradgradcheck(
+            lambda x, y: x.scatter_reduce(0, autograd.tensor([0, 0, 0, 1, 2]), y, "prod"), inputs
+        )
 
 
 def test_scatter_of_numbers_and_ties():

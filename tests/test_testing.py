@@ -12,7 +12,7 @@ from hypothesis.errors import NoSuchExample
 
 import autograd
 import nn
-from autograd import Tensor
+from autograd import Tensor, dtypes
 from autograd.checking import GradcheckError
 from autograd.function import Function
 from autograd.primitive import primitive
@@ -123,7 +123,7 @@ def test_integer_tensors(x: Tensor) -> None:
 def test_dtypes_and_requires_grad(dtype: Any) -> None:
     @given(tensors((2,), dtype=dtype))
     def drawn(x: Tensor) -> None:
-        assert x.array.dtype == np.dtype(getattr(dtype, "dtype", dtype))
+        assert x.array.dtype == dtypes.as_numpy(dtype)
         assert x.requires_grad == x.is_floating_point()
 
     drawn()
@@ -165,7 +165,7 @@ def test_edge_shapes_are_drawn() -> None:
 
 def test_expanded_elements_are_never_distinct() -> None:
     with pytest.raises(ValueError, match="expanded"):
-        arrays((2,), distinct=True, layouts=["expanded"]).example()
+        find(arrays((2,), distinct=True, layouts=["expanded"]), lambda x: True)
 
 
 # -- literals -----------------------------------------------------------------------------------------

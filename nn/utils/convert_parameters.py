@@ -10,7 +10,7 @@ from nn.parameter import typename
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """Return the elements of all parameters in one vector; gradients flow through it."""
-    return cat([p.reshape(-1) for p in parameters])  # type: ignore[attr-defined]  # bound by ops.methods
+    return cat([p.reshape(-1) for p in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:

@@ -19,6 +19,7 @@ from numba.core import config as numba_config
 
 from ops.kernels import (
     adaptive_pool,
+    arithmetic,
     conv,
     elementwise,
     gemm,
@@ -36,7 +37,7 @@ from ops.kernels.threads import least_threads, start_pool
 
 config: Any = numba_config  # numba has some types, not all
 
-MODULES = (elementwise, softmax, norm, row_norm, pool, adaptive_pool, random, optim, gemm, conv)
+MODULES = (elementwise, arithmetic, softmax, norm, row_norm, pool, adaptive_pool, random, optim, gemm, conv)
 
 
 def cases(only: str) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -108,9 +109,7 @@ def blas() -> str:
     """Name the linear algebra library NumPy was built with."""
     built: Any = np.show_config(mode="dicts")
     found = built.get("Build Dependencies", {}).get("blas", {})
-    return (
-        f"{found.get('name', 'unknown')} {found.get('version', '')} (NumPy's own, not used by these kernels)"
-    )
+    return f"{found.get('name', 'unknown')} {found.get('version', '')} (NumPy's own, not used by these kernels)"
 
 
 def traps(layer: str, folder: Path | None) -> Iterator[str]:

@@ -154,9 +154,7 @@ def warn_once(reason: str) -> None:
     if not warned:
         warned = True
         remedy = "set MAGTAPE_CACHE_DIR to a writable folder"
-        warnings.warn(
-            f"magtape: compiled kernels are not kept: {reason}; {remedy}", RuntimeWarning, stacklevel=3
-        )
+        warnings.warn(f"magtape: compiled kernels are not kept: {reason}; {remedy}", RuntimeWarning, stacklevel=3)
 
 
 def describe(value: object) -> str:
@@ -168,9 +166,7 @@ def describe(value: object) -> str:
         return f"{type(value).__name__} {value!r}"
     if isinstance(value, (tuple, frozenset)):
         parts = [describe(item) for item in value]
-        return (
-            f"{type(value).__name__}({', '.join(sorted(parts) if isinstance(value, frozenset) else parts)})"
-        )
+        return f"{type(value).__name__}({', '.join(sorted(parts) if isinstance(value, frozenset) else parts)})"
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, _MemoMixin) and value._MemoMixin__uuid is not None:

@@ -143,9 +143,7 @@ def elu(x: Array, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1
     return unary(activations.elu, x, alpha, scale, input_scale)
 
 
-def elu_grad(
-    grad: Array, x: Array, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
-) -> Array:
+def elu_grad(grad: Array, x: Array, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Array:
     """Return grad times the derivative of elu at x, which at 0 is that of the exponential branch."""
     return binary(activations.elu_grad, grad, x, alpha, scale, input_scale)
 

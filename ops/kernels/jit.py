@@ -72,12 +72,8 @@ def _compile_later(function: Callable[P, R], options: dict[str, Any]) -> Callabl
         return np.errstate(all="ignore")(function)
     identity = identify(function, (*sorted(options["fastmath"]), options["parallel"], options["forceinline"]))
     if identity is not None:
-        dispatcher._set_uuid(
-            f"magtape-{identity}"
-        )  # else a random one, and kernels closing over it never hit
-        dispatcher._cache = KernelCache(
-            f"{function.__module__.rpartition('.')[2]}.{function.__name__}", identity
-        )
+        dispatcher._set_uuid(f"magtape-{identity}")  # else a random one, and kernels closing over it never hit
+        dispatcher._cache = KernelCache(f"{function.__module__.rpartition('.')[2]}.{function.__name__}", identity)
     if options["parallel"]:
         register_parallel(dispatcher)
     return cast("Callable[P, R]", dispatcher)
@@ -138,11 +134,7 @@ class CompileNotice(event.Listener):
             return
         self._told = True
         folder = cache_directory()
-        where = (
-            "in memory, no cache folder can be used"
-            if folder is None
-            else f"once per machine, kept in {folder}"
-        )
+        where = "in memory, no cache folder can be used" if folder is None else f"once per machine, kept in {folder}"
         sys.stderr.write(f"magtape: compiling kernels ({where}) ...\n")
         sys.stderr.flush()
 

@@ -21,7 +21,7 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]
 else:
 
     @intrinsic
-    def pointer(typing_context, address, like):  # noqa: ARG001
+    def pointer(typing_context, address, like):
         """Convert an address to a pointer to elements of `like`."""
 
         def generate(context, builder, signature, arguments):

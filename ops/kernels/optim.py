@@ -76,9 +76,7 @@ class Parameters:
         """Let parameter i live in another array of its shape; its states stay."""
         self._check(array)
         if array.shape != self.arrays[i].shape:
-            raise ValueError(
-                f"Parameters: array {array.shape} does not match parameter {self.arrays[i].shape}"
-            )
+            raise ValueError(f"Parameters: array {array.shape} does not match parameter {self.arrays[i].shape}")
         self.arrays[i] = array
         self.table[PARAM, i] = array.ctypes.data
 
@@ -372,9 +370,7 @@ def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
             yield f"optim.{name} {dtype}", functools.partial(_step_once, dtype, function, options, states)
 
 
-def _step_once(
-    dtype: str, function: Callable[..., None], options: dict[str, Any], states: tuple[str, ...]
-) -> None:
+def _step_once(dtype: str, function: Callable[..., None], options: dict[str, Any], states: tuple[str, ...]) -> None:
     shapes = ((1,), (1, 1), (1, 1, 1, 1))
     parameters = Parameters([np.ones(shape, dtype) for shape in shapes], states)
     parameters.set_grads([np.ones(shape, dtype) for shape in shapes])

@@ -109,9 +109,7 @@ def max_pool2d_backward(
     return dx
 
 
-def flat_index(
-    index: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, in_size: Pair
-) -> Array:
+def flat_index(index: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, in_size: Pair) -> Array:
     """Convert winning taps to PyTorch's int64 positions h W + w within a plane."""
     r, s = np.divmod(index.astype(np.int64), kernel[1])
     h = np.arange(index.shape[-2])[:, None] * stride[0] - padding[0] + r * dilation[0]
@@ -173,16 +171,12 @@ def avg_pool2d_forward(
         return y
     source, threads = planes(x), threads_for(x.size, GRAIN)
     if is_2x2(kernel, stride, padding, (in_size, out_size)):
-        loops.average_forward_2x2(
-            threads, len(source), source, x.dtype.type(1 / (divisor_override or 4)), planes(y)
-        )
+        loops.average_forward_2x2(threads, len(source), source, x.dtype.type(1 / (divisor_override or 4)), planes(y))
     else:
         rows, columns = divisors(
             x.dtype, out_size, in_size, kernel, stride, padding, count_include_pad, divisor_override
         )
-        loops.average_forward(
-            threads, len(source), source, table(kernel, stride, padding), rows, columns, planes(y)
-        )
+        loops.average_forward(threads, len(source), source, table(kernel, stride, padding), rows, columns, planes(y))
     return y
 
 

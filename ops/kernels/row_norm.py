@@ -182,9 +182,7 @@ def layer_norm_backward(grad: Array, x: Array, weight: Array | None, mean: Array
     return Gradients(dx, dweight, dbias)
 
 
-def group_norm_forward(
-    x: Array, groups: int, weight: Array | None, bias: Array | None, *, eps: float
-) -> RowNorm:
+def group_norm_forward(x: Array, groups: int, weight: Array | None, bias: Array | None, *, eps: float) -> RowNorm:
     """Normalise each group of channels of each image of x (N, C, P), weight and bias (C,) (Wu and He 2018).
 
     y[n, c, p] = (x[n, c, p] - mean[n, g]) invstd[n, g] weight[c] + bias[c], g = c G // C; mean and invstd (N

@@ -56,7 +56,7 @@ def elementary(real: type) -> Elementary:
         return one / (one + exp(-x))
 
     tanh = hyperbolic_tangent(real, exp)
-    erf = error_function_32(exp) if real is np.float32 else error_function_64
+    erf = error_function_32(exp) if real is np.float32 else error_function_64(exp)
     return Elementary(exp, expm1, logarithm_of_one_plus(real), tanh, sigmoid, erf)
 
 
@@ -139,10 +139,33 @@ def hyperbolic_tangent(real: type, exp: Function) -> Function:
     return tanh
 
 
-@kernel
-def error_function_64(x):
-    """Call the C library's erf: exact to one unit, but a call per element."""
-    return math.erf(x)
+def error_function_64(exp: Function) -> Function:
+    """Make erf for float64 (Cephes): x T(x^2) / U(x^2) below 1, 1 - exp(-x^2) P(x) / Q(x) above."""
+    t = (9.60497373987051638749, 90.0260197203842689217, 2232.00534594684319226, 7003.32514112805075473)
+    u = (1.0, 33.5617141647503099647, 521.357949780152679795, 4594.32382970980127987, 22629.0000613890934246)
+    p = (2.46196981473530512524e-10, 0.564189564831068821977, 7.46321056442269912687, 48.6371970985681366614)
+    p += (196.520832956077098242, 526.445194995477358631, 934.528527171957607540, 1027.55188689515710272)
+    q: tuple[float, ...] = (
+        1.0,
+        13.2281951154744992508,
+        86.7072140885989742329,
+        354.937778887819891062,
+        975.708501743205489753,
+    )
+    q += (1823.90916687909736289, 2246.33760818710981792, 1656.66309194161350182, 557.535340817727675546)
+    near_top, near_bottom = (*t, 55592.3013010394962768), (*u, 49267.3942608635921086)
+    far_top, far_bottom = (*p, 557.535335369399327526), q
+    one, saturated = np.float64(1), np.float64(6)
+
+    @kernel(inline=True, reassociate=False)
+    def erf(x):
+        s, a = x * x, abs(x)
+        near = x * (horner(s, near_top) / horner(s, near_bottom))
+        a = saturated if a > saturated else a  # erf(6) rounds to 1
+        far = one - exp(-a * a) * (horner(a, far_top) / horner(a, far_bottom))
+        return near if abs(x) < one else np.copysign(far, x)
+
+    return erf
 
 
 def error_function_32(exp: Function) -> Function:

@@ -32,9 +32,7 @@ def forward(x: NDArray, owner: NDArray, weight: NDArray, bias: NDArray, eps: flo
     return Result((x - mean[owner]) / np.sqrt(var[owner] + eps) * weight + bias, mean, var)
 
 
-def backward(
-    grad: NDArray, x: NDArray, owner: NDArray, weight: NDArray, eps: float
-) -> tuple[NDArray, NDArray]:
+def backward(grad: NDArray, x: NDArray, owner: NDArray, weight: NDArray, eps: float) -> tuple[NDArray, NDArray]:
     """Return dx through the chain of mean and variance, and the summands grad h of the weight's gradient.
 
     h = (x - mean) s, s = 1 / sqrt(var + eps); dh = grad weight; ds = sum dh (x - mean); dvar = -ds s^3 / 2;

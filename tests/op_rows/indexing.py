@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from autograd.testing import arrays, integers, shapes
+from autograd.testing import arrays, integers, reals, shapes
 from ops import embedding as e
 from ops import indexing as i
 from ops import scattering as g
@@ -29,7 +29,6 @@ INDICES = [
     (slice(None), np.array([[0, 3], [1, 1]])),
     (np.array([0, 2]), np.array([3, 1])),
     (np.array([[0], [2]]), slice(None), np.array([1, 0])),
-    (1, slice(None), np.array([1, 0])),
     (MASK,),
     (MASK[:, 0], 1),
     ([0, 2], slice(None), [1]),
@@ -55,6 +54,13 @@ def _gather(x: np.ndarray, dim: int, index: np.ndarray) -> np.ndarray:
         source[dim] = index[place]
         y[place] = x[tuple(source)]
     return y
+
+
+def _apart(draw: DrawFn) -> Sample:
+    """Draw arguments of scatter_reduce without ties: src lies on a grid between that of x."""
+    index = _positions(draw, (2, 4), 3)
+    x, src = draw(array((3, 4), distinct=True)), draw(array((2, 4), reals(-2.9961, 3), distinct=True))
+    return Sample((x, 0, index, src))
 
 
 def _scattered(unique: bool, domain: Any = None) -> Samples:
@@ -164,6 +170,14 @@ ROWS = [
         errors=FAR,
     ),
     Row(
+        lambda x: x[1, :, np.array([1, 0])],
+        of((3, 4, 2)),
+        lambda x: x[1][:, [1, 0]],  # ints count as views, taken first; NumPy counts them as positions
+        name="getitem of an int and positions",
+        torch=None,
+        linear=True,
+    ),
+    Row(
         c.index_select,
         of((2, 4), 1, st.just(np.array([0, 2, 2]))),
         lambda x, dim, index: np.take(x, index, dim),
@@ -237,6 +251,17 @@ ROWS = [
         _scatter(lambda y, x: y * x),
         name="scatter_reduce prod",
         torch="scatter_reduce",
+    ),
+    *(
+        Row(
+            g.scatter_reduce,
+            with_parameters(built(_apart), reduce=reduce),
+            _scatter(combine),
+            name=f"scatter_reduce {reduce}",
+            torch="scatter_reduce",
+            doubles=False,
+        )
+        for reduce, combine in (("amax", max), ("amin", min))
     ),
     Row(
         o.sort,

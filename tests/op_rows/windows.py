@@ -324,7 +324,14 @@ ROWS = [
         lambda x, index, **_: np.stack([_at(row, i, 4) for row, i in zip(x[0], index[0], strict=True)])[None],
         linear=True,
     ),
-    Row(f.unfold, of((2, 2, 4, 5), choice(2, (3, 2)), **BLOCKS), _unfolded, linear=True),
+    Row(
+        f.unfold,
+        of((2, 2, 4, 5), choice(2, (2, 1)), **BLOCKS),
+        _unfolded,
+        name="unfold into blocks",
+        torch="unfold",
+        linear=True,
+    ),
     Row(
         f.fold,
         of((2, 12, 6), output_size=st.just((3, 4)), kernel_size=2, dilation=1, padding=0, stride=1),
