@@ -4,6 +4,8 @@ Everything here is defined elsewhere: tensors, the tape and grad modes in this p
 in `ops`.
 """
 
+__distribution__ = "magtape"  # first of all: by it `ops` tells this package from another distribution's
+
 import sys
 from math import e, inf, nan, pi
 
@@ -42,6 +44,7 @@ from autograd.serialization import load, save
 from autograd.tape import backward, grad
 from autograd.tensor import Size, Tensor
 from autograd.views import detach
+from ops import linalg
 from ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
 from ops.arithmetic import (
     abs,
@@ -345,8 +348,8 @@ __all__ = [
     "index_fill", "index_put", "index_select", "inf", "inference_mode", "initial_seed", "inner", "int",
     "int8", "int16", "int32", "int64", "is_floating_point", "is_grad_enabled", "is_tensor", "isclose",
     "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kron", "kthvalue",
-    "layer_norm", "lcm", "le", "lerp", "less", "less_equal", "linspace", "load", "log", "log1p", "log2",
-    "log10", "log_softmax", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
+    "layer_norm", "lcm", "le", "lerp", "less", "less_equal", "linalg", "linspace", "load", "log", "log1p",
+    "log2", "log10", "log_softmax", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
     "logical_xor", "logit", "logspace", "logsumexp", "long", "lt", "manual_seed", "masked_fill",
     "masked_scatter", "masked_select", "matmul", "matrix_power", "max", "maximum", "mean", "meshgrid",
     "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan",

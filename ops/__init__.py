@@ -2,11 +2,9 @@
 `kernels`.
 """
 
-import importlib.util
-
 import autograd
 
-if importlib.util.find_spec("autograd.primitive") is None:
+if getattr(autograd, "__distribution__", None) != "magtape":
     raise ImportError(
         "magtape needs its own package `autograd`, but another distribution's was found at "
         f"{autograd.__file__}: run `pip uninstall autograd`, or put magtape's folder before it on sys.path"

@@ -8,7 +8,7 @@ from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from autograd.views import mark_written
 from ops.dims import array_of
-from ops.indexing import ZERO, check_bounds, overwritten
+from ops.indexing import ZERO, overwritten
 from ops.kernels.rows import add_rows
 from ops.selecting import integers
 from ops.shape import unsqueeze
@@ -86,7 +86,8 @@ def embedding(
         padding_idx %= rows
     positions = array_of(index)
     if positions.size and (positions.min() < 0 or positions.max() >= rows):
-        check_bounds(np.where(positions < 0, rows, positions), 0, rows)
+        far = positions[(positions < 0) | (positions >= rows)].flat[0]
+        raise IndexError(f"embedding: index {far} is out of bounds for a table with size {rows}")
     if max_norm is not None:
         _renormalise(weight, np.unique(positions), max_norm, norm_type)
     return looked_up(weight, index, padding_idx=padding_idx, by_frequency=scale_grad_by_freq)

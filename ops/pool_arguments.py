@@ -4,6 +4,7 @@ Checked arguments are remembered by their shapes: a training loop pays for a loo
 """
 
 import functools
+import math
 import operator
 from typing import Any, NamedTuple
 
@@ -89,31 +90,20 @@ def windows(
             f"{name}: Given input size: {list(shape[-dims - 1 :])}. Calculated output size: "
             f"{list(outputs)}. Output size is too small"
         )
+    return _as_planes(Windows(kernel, stride, padding, dilation, sizes, outputs), shape[-dims - 1])
+
+
+def _as_planes(axes: Any, channels: int) -> tuple[Windows, ...]:
+    """Return windows over one, two or three axes as windows of planes."""
+    dims = len(axes.kernel)
     if dims == 2:
-        return (Windows(kernel, stride, padding, dilation, sizes, outputs),)
+        return (axes,)
     if dims == 1:
-        channels = shape[-2]
-        return (
-            Windows(
-                (1, *kernel),
-                (1, *stride),
-                (0, *padding),
-                (1, *dilation),
-                (channels, *sizes),
-                (channels, *outputs),
-            ),
-        )
-    area = outputs[1] * outputs[2]
-    planes = Windows(kernel[1:], stride[1:], padding[1:], dilation[1:], sizes[1:], outputs[1:])
-    depth = Windows(
-        (kernel[0], 1),
-        (stride[0], 1),
-        (padding[0], 0),
-        (dilation[0], 1),
-        (sizes[0], area),
-        (outputs[0], area),
-    )
-    return planes, depth
+        neutral = (1, 1, 0, 1, channels, channels)
+        return (Windows(*[(one, *values) for one, values in zip(neutral, axes, strict=True)]),)
+    area = math.prod(axes.out_size[1:])
+    along_depth = ((first, one) for (first, *_), one in zip(axes, (1, 1, 0, 1, area, area), strict=True))
+    return Windows(*[values[1:] for values in axes]), Windows(*along_depth)
 
 
 def _check(name: str, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape) -> None:

@@ -2,6 +2,7 @@
 
     python -m tests.mutation                    # ten primitives
     python -m tests.mutation mul conv2d exp     # those that rows of these names, or these primitives, reach
+    python -m tests.mutation --all              # every primitive that has a gradient
     python -m tests.mutation --second mul       # leave first derivatives right, make second ones wrong
 
 Every gradient a rule returns is scaled by 1.001, one rule at a time. Exit status 1 if a mutant survives.
@@ -80,20 +81,28 @@ def _restored(primitive: Primitive) -> Iterator[None]:
 def killer(
     primitive: Primitive, mutate: Callable[[], None], rows: list[Row], only_second: bool = False
 ) -> str:
-    """Return the name of the first test that fails on a mutant, "" if none does."""
+    """Return the name of the first test that fails on a mutant, and passes without it; "" if there is none."""
     tests = [test_second_derivatives] if only_second else [test_first_derivatives, test_second_derivatives]
-    with _restored(primitive), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mutate()
-        for row in rows:
-            for order, test in enumerate(tests, start=1 + only_second):
-                if row.order < order:
-                    continue
-                try:
-                    test(row)
-                except Exception:  # any failure kills the mutant
-                    return f"{test.__name__}[{row.name}]"
+    for row in rows:
+        for order, test in enumerate(tests, start=1 + only_second):
+            if row.order < order:
+                continue
+            with _restored(primitive):
+                mutate()
+                killed = _fails(test, row)
+            if killed and not _fails(test, row):
+                return f"{test.__name__}[{row.name}]"
     return ""
+
+
+def _fails(test: Callable[[Row], None], row: Row) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            test(row)
+    except Exception:  # whatever it is: the test notices
+        return True
+    return False
 
 
 def _selected(names: list[str]) -> dict[Primitive, str]:
@@ -114,7 +123,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", default=DEFAULT, help="primitives, or rows that reach them")
     parser.add_argument("--second", action="store_true", help="mutate second derivatives only")
+    parser.add_argument("--all", action="store_true", help="mutate every primitive that has a gradient")
     arguments = parser.parse_args()
+    if arguments.all:
+        arguments.names = [name for primitive, name in primitives().items() if primitive.differentiable]
     settings.register_profile("mutation", derandomize=True, deadline=None, max_examples=10, database=None)
     settings.load_profile("mutation")
     survivors = 0

@@ -48,7 +48,7 @@ class Row:
         errors: calls that must fail.
         through: primitives without a gradient that it calls; those with one are found on the tape.
         doubles: whether the same tensor may be given for two inputs.
-        keeps_float32: whether float32 inputs give a float32 result.
+        keeps_float32: whether float32 inputs give a float32 result; None: their results are not comparable.
         rtol: how far float64 results may be from the reference; kernels that sum in another order need more.
     """
 
@@ -62,7 +62,7 @@ class Row:
     errors: tuple[Error, ...] = ()
     through: tuple[Callable[..., Any], ...] = ()
     doubles: bool = True
-    keeps_float32: bool = True
+    keeps_float32: bool | None = True
     rtol: float = 1e-12
 
     def __post_init__(self) -> None:

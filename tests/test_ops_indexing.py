@@ -41,6 +41,8 @@ INDICES = [
     ("last", lambda i, b: (..., i([4, 0]))),
     ("last_2d", lambda i, b: (..., i([[4, 0], [4, 4]]))),
     ("two", lambda i, b: (i([0, 2, 2]), i([1, 3, 3]))),
+    ("two_negative", lambda i, b: (i([-1, 0]), i([1, -2]))),
+    ("apart_late", lambda i, b: (None, i([0, 2, 2]), slice(None), i([1, 3, 3]))),
     ("two_broadcast", lambda i, b: (i([[0], [2]]), i([1, 3, 3]))),
     ("two_at_end", lambda i, b: (slice(None), i([0, 2, 2]), i([1, 3, 3]))),
     ("apart", lambda i, b: (i([0, 2, 2]), slice(None), i([1, 3, 3]))),
@@ -167,7 +169,9 @@ def test_setitem_counts_versions_and_guards_saved_values():
         z.backward()
     with autograd.no_grad():
         x[0] = 1.0
+        version = x._version
         x[:, [1]] = 2.0
+        assert x._version == version + 1
     assert x.array[0].tolist() == [1, 2, 1, 1]
     for index in (0, [0], (0, [1])):
         with pytest.raises(RuntimeError, match="leaf"):

@@ -258,3 +258,40 @@ def test_linear_errors(shapes, match):
         linear(*[autograd.zeros(shape) for shape in shapes])
     with pytest.raises(RuntimeError, match="dtype"):
         linear(autograd.zeros(2, 3), autograd.zeros(4, 3, dtype=autograd.float64))
+
+
+LINALG = [
+    ("vecdot", lambda t, a, b: t.linalg.vecdot(a, b, dim=0), (3, 4), (3, 1)),
+    ("cross", lambda t, a, b: t.linalg.cross(a, b), (2, 3), (1, 3)),
+    ("cross_dim", lambda t, a, b: t.linalg.cross(a, b, dim=0), (3, 2), (3, 2)),
+    ("diagonal", lambda t, a, b: t.linalg.diagonal(a) * b, (2, 3, 4), (2, 3)),
+    ("matrix_norm", lambda t, a, b: t.linalg.matrix_norm(a) * b, (2, 3, 4), (2,)),
+    ("matrix_norm_1", lambda t, a, b: t.linalg.matrix_norm(a, 1) * b, (2, 3, 4), (2,)),
+    ("matrix_norm_-1", lambda t, a, b: t.linalg.matrix_norm(a, -1, (0, 2), True) * b, (2, 3, 4), (3, 1)),
+    ("matrix_norm_inf", lambda t, a, b: t.linalg.matrix_norm(a, float("inf"), (2, 0)) * b, (2, 3, 4), (3,)),
+    ("matrix_norm_-inf", lambda t, a, b: t.linalg.matrix_norm(a, float("-inf")) * b, (3, 4), ()),
+    ("norm", lambda t, a, b: t.linalg.norm(a) * b, (2, 3, 4), ()),
+    ("norm_vector", lambda t, a, b: t.linalg.norm(a, 3) * b, (4,), ()),
+    ("norm_dim", lambda t, a, b: t.linalg.norm(a, 1, 0) * b, (4, 2), (2,)),
+    ("norm_matrix", lambda t, a, b: t.linalg.norm(a, "fro") * b, (4, 2), ()),
+    ("norm_pair", lambda t, a, b: t.linalg.norm(a, 1, (0, 1), keepdim=True) * b, (4, 2, 3), (3,)),
+    ("matrix_power", lambda t, a, b: t.linalg.matrix_power(a, 3) @ b, (3, 3), (3,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", LINALG, ids=[row[0] for row in LINALG])
+def test_linalg(row):
+    _, call, a, b = row
+    compare(lambda x, y: call(autograd, x, y), lambda x, y: call(torch, x, y), draw(*a), draw(*b, seed=1))
+
+
+def test_linalg_errors():
+    for call in (
+        lambda t: t.linalg.cross(t.zeros(2, 3), t.zeros(3)), lambda t: t.linalg.cross(t.zeros(2), t.zeros(2)),
+        lambda t: t.linalg.matrix_norm(t.zeros(2, 3), dim=0), lambda t: t.linalg.matrix_norm(t.zeros(2, 3), "no"),
+        lambda t: t.linalg.norm(t.zeros(2, 3, 4), 1),
+    ):  # fmt: skip
+        with pytest.raises((RuntimeError, TypeError)):
+            call(torch)
+        with pytest.raises(RuntimeError, match="linalg"):
+            call(autograd)

@@ -35,7 +35,11 @@ SHAPES = [(4, 5), (1, 3), (5,), (3, 4, 2), (2, 3, 4, 5), (4, 1), (40, 70)]
 
 
 OPTIONS = [{}, {"weight": True}, {"ignore_index": 2}]
-SMOOTHED = [{"label_smoothing": 0.3}, {"weight": True, "label_smoothing": 0.2}]
+SMOOTHED = [
+    {"label_smoothing": 0.3},
+    {"weight": True, "label_smoothing": 0.2},
+    {"ignore_index": 2, "label_smoothing": 0.3},
+]
 CLASS_CASES = [
     (name, shape, options)
     for name, several in (("cross_entropy", OPTIONS + SMOOTHED), ("nll_loss", OPTIONS))
@@ -86,7 +90,22 @@ def test_no_rows_left_are_nan_on_average_and_give_no_gradient(name, shape, reduc
     assert_close(ours, theirs)
     if reduction == "mean":
         assert np.isnan(ours.array)
-    assert (grad(ours, x, Tensor(np.ones(ours.shape)))[0].array == 0).all()
+    for create_graph in (False, True):
+        u = Tensor(np.ones(ours.shape))
+        (dx,) = grad(ours, x, u, retain_graph=True, create_graph=create_graph)
+        assert (dx.array == 0).all()
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_what_an_ignored_row_holds_does_not_matter(name):
+    x, target = draw(3, 4), np.array([1, -100, 2])
+    x[1] = [np.nan, np.inf, 0.0, -np.inf]
+    ours = getattr(loss, name)(Tensor(x), Tensor(target))
+    assert_close(ours, getattr(F, name)(torch.tensor(x), torch.tensor(target)))
+    assert np.isfinite(ours.array)
+    leaf = Tensor(x, requires_grad=True)
+    (dx,) = grad(getattr(loss, name)(leaf, Tensor(target)), leaf)
+    assert (dx.array[1] == 0).all()
 
 
 def test_cross_entropy_takes_bytes_and_a_target_of_one_element():
@@ -434,3 +453,23 @@ def test_composed_losses_refuse():
         margin_loss.margin_ranking_loss(x, Tensor(draw(3)), x)
     with pytest.raises(RuntimeError, match="0D or 1D target"):
         margin_loss.cosine_embedding_loss(x, x, x)
+
+
+@every_reduction
+def test_float32_stays_float32(reduction):
+    x, other = (draw(4, 3, seed=seed).astype(np.float32) for seed in (0, 1))
+    p, classes = probabilities(4, 3).astype(np.float32), classes_of((4, 3))
+    calls = {
+        "cross_entropy": (x, classes),
+        "nll_loss": (x, classes),
+        "binary_cross_entropy": (p, p),
+        "binary_cross_entropy_with_logits": (x, p),
+        **dict.fromkeys(("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"), (x, other)),
+    }
+    for name, (a, b) in calls.items():
+        leaf = Tensor(a, requires_grad=True)
+        ours = getattr(loss, name)(leaf, Tensor(b), reduction=reduction)
+        theirs = getattr(F, name)(torch.tensor(a), torch.tensor(b), reduction=reduction)
+        assert_close(ours, theirs, tolerance=1e-5)
+        (dx,) = grad(ours, leaf, Tensor(np.ones(ours.shape, np.float32)))
+        assert dx.array.dtype == np.float32

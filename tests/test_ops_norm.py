@@ -86,12 +86,15 @@ def test_evaluation_and_an_empty_batch_leave_the_running_statistics():
 
 
 def test_evaluation_keeps_the_statistics_it_used():
-    mean, var = map(Tensor, running(3))
-    x = Tensor(draw(4, 3), requires_grad=True)
-    y = norm.batch_norm(x, mean, var)
-    expected = np.broadcast_to(1 / np.sqrt(var.array + 1e-5), (4, 3))
+    statistics = running(3)
+    mean, var = map(Tensor, map(np.copy, statistics))
+    x, weight = (Tensor(array, requires_grad=True) for array in (draw(4, 3), draw(3)))
+    y = norm.batch_norm(x, mean, var, weight)
     norm.batch_norm(Tensor(draw(4, 3)), mean, var, training=True)
-    np.testing.assert_allclose(grad(y, x, Tensor(np.ones((4, 3))))[0].array, expected, rtol=1e-12)
+    dx, dweight = grad(y, [x, weight], Tensor(np.ones((4, 3))))
+    invstd = 1 / np.sqrt(statistics[1] + 1e-5)
+    np.testing.assert_allclose(dx.array, np.broadcast_to(weight.array * invstd, (4, 3)), rtol=1e-12)
+    np.testing.assert_allclose(dweight.array, ((x.array - statistics[0]) * invstd).sum(0), rtol=1e-12)
 
 
 def test_constant_channels_have_no_variance():

@@ -140,6 +140,6 @@ ROWS = [
         name="nan_to_num of infinities",
         torch="nan_to_num",
         order=0,
-        keeps_float32=False,
+        keeps_float32=None,
     ),
 ]

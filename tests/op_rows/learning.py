@@ -378,6 +378,7 @@ _margin_losses = [
         m.gaussian_nll_loss,
         of((2, 3), (2, 3), array((2, 3), positive()), full=choice(False, True), reduction=REDUCTIONS),
         None,
+        doubles=False,
     ),
 ]
 

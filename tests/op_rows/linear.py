@@ -79,7 +79,7 @@ ROWS = [
         _matmul_loop,
         linear=True,
         errors=(
-            Error(RuntimeError, "mm", MISFIT),
+            Error(RuntimeError, "mat1 and mat2", MISFIT),
             Error(RuntimeError, "mm", (np.zeros(2), np.zeros((2, 2)))),
         ),
     ),

@@ -1,3 +1,0 @@
-"""Where `elementwise` was; it is in autograd.elementwise."""
-
-from autograd.elementwise import elementwise as elementwise
