@@ -196,7 +196,12 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
         sources: Sequence[Any]
         if not isinstance(input, Tensor) or input._view is not None or input.array.dtype.kind != "f":
             return forward(input) if type(input) is ndarray else general(input)
-        output = quiet.run(forward, input.array) if elementwise else forward(input.array)
+        try:
+            output = quiet.run(forward, input.array) if elementwise else forward(input.array)
+        except TypeError as error:
+            if not elementwise:
+                raise
+            raise explained(primitive.name, error, (input.array,)) from None
         if type(output) is not ndarray:
             output = asarray(output)
         node = input._node
@@ -235,7 +240,7 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
             return general(input, other)
         try:
             output = quiet.run(forward, x, y) if elementwise else forward(x, y)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             if not elementwise:
                 raise
             raise explained(primitive.name, error, (x, y)) from None

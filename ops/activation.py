@@ -19,7 +19,7 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 GELU_SLOPE, GELU_CUBE = 0.7978845608028654, 0.044715  # √(2/π), and the coefficient of x³
 NORMAL_DENSITY = 0.3989422804014327  # of the normal distribution at 0: 1/√(2π)
 
-# -- piecewise linear ----------------------------------------------------------------------------------------
+# -- piecewise linear --------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -52,9 +52,7 @@ def leaky_relu_grad(grad: np.ndarray, x: np.ndarray, *, negative_slope: float) -
     return fused(kernels.leaky_relu_grad, grad, x, slope=negative_slope)
 
 
-leaky_relu_forward.vjp(
-    x=lambda grad, x, negative_slope: leaky_relu_grad(grad, x, negative_slope=negative_slope)
-)
+leaky_relu_forward.vjp(x=lambda grad, x, negative_slope: leaky_relu_grad(grad, x, negative_slope=negative_slope))
 leaky_relu_grad.vjp(
     grad=lambda g, x, negative_slope: leaky_relu_grad(g, x, negative_slope=negative_slope),
     x=lambda g: zeros_of(g),
@@ -150,7 +148,7 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     return input - clamp(input, -lambd, lambd)
 
 
-# -- exponential ---------------------------------------------------------------------------------------------
+# -- exponential -------------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -160,9 +158,7 @@ def elu_forward(x: np.ndarray, *, alpha: float, scale: float, input_scale: float
 
 
 @primitive
-def elu_grad(
-    grad: np.ndarray, x: np.ndarray, *, alpha: float, scale: float, input_scale: float
-) -> np.ndarray:
+def elu_grad(grad: np.ndarray, x: np.ndarray, *, alpha: float, scale: float, input_scale: float) -> np.ndarray:
     """The gradient through elu(x): s gᵢ where xᵢ > 0, else s α c gᵢ e^(c xᵢ)."""
     return fused(kernels.elu_grad, grad, x, alpha=alpha, scale=scale, input_scale=input_scale)
 
@@ -215,9 +211,7 @@ def _softplus_curvature(g: Any, grad: Any, x: Any, beta: float, threshold: float
     return where(gt(beta * x, threshold), 0.0, g * grad * (beta * (y * (1 - y))))
 
 
-softplus_forward.vjp(
-    x=lambda grad, x, beta, threshold: softplus_grad(grad, x, beta=beta, threshold=threshold)
-)
+softplus_forward.vjp(x=lambda grad, x, beta, threshold: softplus_grad(grad, x, beta=beta, threshold=threshold))
 softplus_grad.vjp(
     grad=lambda g, x, beta, threshold: softplus_grad(g, x, beta=beta, threshold=threshold),
     x=_softplus_curvature,

@@ -16,7 +16,7 @@ from autograd.tensor import Tensor
 from ops.comparison import eq, ge, gt, logical_and, logical_not, where
 from ops.elementary import log, zeros_of
 
-# -- the four operations -------------------------------------------------------------------------------------
+# -- the four operations -----------------------------------------------------------------------------------------------
 
 
 @primitive(promotion="common")
@@ -87,9 +87,7 @@ def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
 def _scaled(name: str, input: Any, other: Any, alpha: float) -> Any:
     given = [x.array if isinstance(x, Tensor) else x for x in (input, other)]
     if isinstance(alpha, float) and dtypes.result_dtype(given).kind != "f":
-        raise RuntimeError(
-            f"{name}: For integral input tensors, argument alpha must not be a floating point number."
-        )
+        raise RuntimeError(f"{name}: For integral input tensors, argument alpha must not be a floating point number.")
     return mul(other, alpha)
 
 
@@ -101,9 +99,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
         return floor_divide(input, other)
     if rounding_mode == "trunc":
         return trunc_divide(input, other)
-    raise RuntimeError(
-        f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
-    )
+    raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
 
 
 def rdiv(input: Any, other: Any) -> Any:
@@ -111,7 +107,7 @@ def rdiv(input: Any, other: Any) -> Any:
     return true_divide(other, input)
 
 
-# -- division with a remainder -------------------------------------------------------------------------------
+# -- division with a remainder -----------------------------------------------------------------------------------------
 
 
 def _check_divisor(name: str, y: np.ndarray) -> None:
@@ -172,7 +168,7 @@ def rremainder(input: Any, other: Any) -> Any:
     return remainder(other, input)
 
 
-# -- powers --------------------------------------------------------------------------------------------------
+# -- powers ------------------------------------------------------------------------------------------------------------
 
 SHORTCUTS: dict[float, Callable[[np.ndarray], np.ndarray]] = {
     2.0: np.square,
@@ -242,7 +238,7 @@ def as_float64(x: Any) -> Any:
     return np.asarray(x, np.float64)
 
 
-# -- sign ----------------------------------------------------------------------------------------------------
+# -- sign --------------------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -250,9 +246,7 @@ def as_float64(x: Any) -> Any:
 def neg(x: np.ndarray) -> np.ndarray:
     """yᵢ = −xᵢ."""
     if x.dtype.kind == "b":
-        raise RuntimeError(
-            "neg: a bool tensor cannot be negated, use the `~` or `logical_not()` operator instead"
-        )
+        raise RuntimeError("neg: a bool tensor cannot be negated, use the `~` or `logical_not()` operator instead")
     return np.negative(x)
 
 
@@ -300,7 +294,7 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
-# -- several at once -----------------------------------------------------------------------------------------
+# -- several at once ---------------------------------------------------------------------------------------------------
 
 
 def lerp(input: Any, end: Any, weight: Any) -> Any:

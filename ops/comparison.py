@@ -10,7 +10,7 @@ from autograd.elementwise import elementwise
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 
-# -- comparisons ---------------------------------------------------------------------------------------------
+# -- comparisons -------------------------------------------------------------------------------------------------------
 
 
 @primitive(promotion="common")
@@ -137,9 +137,7 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     return close(input, other, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-def allclose(
-    input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
-) -> bool:
+def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Return whether all elements are close, see `isclose`."""
     return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
 
@@ -161,7 +159,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     return is_member(x, y, assume_unique=assume_unique, invert=invert)
 
 
-# -- logic ---------------------------------------------------------------------------------------------------
+# -- logic -------------------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -260,7 +258,7 @@ def lcm(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.lcm(x, y)
 
 
-# -- choices -------------------------------------------------------------------------------------------------
+# -- choices -----------------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -314,9 +312,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     if mask.array.dtype.kind != "b":
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Tensor) and value.ndim:
-        raise RuntimeError(
-            f"masked_fill only supports a 0-dimensional value tensor, got {value.ndim} dimension(s)"
-        )
+        raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, got {value.ndim} dimension(s)")
     return chosen(mask, _as_type(value, input.array.dtype), input)
 
 
@@ -436,8 +432,6 @@ def replaced(x: np.ndarray, *, nan: float, posinf: float | None, neginf: float |
 replaced.vjp(x=lambda grad, x: where(isfinite(x), grad, 0.0))
 
 
-def nan_to_num(
-    input: Any, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
-) -> Any:
+def nan_to_num(input: Any, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """Return `input` with NaN, ∞ and −∞ replaced; the infinities by the type's limits unless given."""
     return replaced(input, nan=nan or 0.0, posinf=posinf, neginf=neginf)

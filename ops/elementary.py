@@ -24,7 +24,7 @@ def zeros_of(x: np.ndarray) -> np.ndarray:
     return np.zeros_like(x)
 
 
-# -- powers --------------------------------------------------------------------------------------------------
+# -- powers ------------------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -67,7 +67,7 @@ def reciprocal(x: np.ndarray) -> np.ndarray:
 reciprocal.vjp(x=lambda grad, output: -grad * (output * output))
 
 
-# -- exponentials and logarithms -----------------------------------------------------------------------------
+# -- exponentials and logarithms ---------------------------------------------------------------------------------------
 
 
 @primitive(promotion="float")
@@ -128,7 +128,7 @@ log2.vjp(x=lambda grad, x: grad / (LN2 * x))
 log10.vjp(x=lambda grad, x: grad / (LN10 * x))
 
 
-# -- trigonometric and hyperbolic ----------------------------------------------------------------------------
+# -- trigonometric and hyperbolic --------------------------------------------------------------------------------------
 
 
 @primitive(promotion="float")
@@ -240,7 +240,7 @@ atanh.vjp(x=lambda grad, x: grad / ((1 - x) * (1 + x)))
 arcsin, arccos, arctan, arctan2, arcsinh, arccosh, arctanh = asin, acos, atan, atan2, asinh, acosh, atanh
 
 
-# -- sigmoids ------------------------------------------------------------------------------------------------
+# -- sigmoids ----------------------------------------------------------------------------------------------------------
 
 
 @primitive(promotion="float")
@@ -253,7 +253,7 @@ def tanh(x: np.ndarray) -> np.ndarray:
 @primitive
 def tanh_grad(grad: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The gradient through y = tanh(x): gᵢ (1 − yᵢ²)."""
-    return grad * (1 - y * y) if y.size < LARGE else fused(kernels.tanh_grad, grad, y)
+    return grad - grad * y * y if y.size < LARGE else fused(kernels.tanh_grad, grad, y)
 
 
 tanh.vjp(x=lambda grad, output: tanh_grad(grad, output))
@@ -308,7 +308,7 @@ erf.vjp(x=lambda grad, x: grad * (TWO_OVER_ROOT_PI * exp(-(x * x))))
 erfc.vjp(x=lambda grad, x: grad * (-TWO_OVER_ROOT_PI * exp(-(x * x))))
 
 
-# -- rounding ------------------------------------------------------------------------------------------------
+# -- rounding ----------------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -355,7 +355,7 @@ def frac(input: Any) -> Any:
 fix = trunc
 
 
-# -- compositions --------------------------------------------------------------------------------------------
+# -- compositions ------------------------------------------------------------------------------------------------------
 
 
 def deg2rad(input: Any) -> Any:

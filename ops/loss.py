@@ -345,9 +345,10 @@ def smooth_l1_loss(
     _check_pair("smooth_l1_loss", input, target)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss: negative values for beta are not supported, got {beta}")
-    distance = abs(input - target)
+    difference = input - target
+    distance = abs(difference)
     if beta:
-        distance = where(distance < beta, distance * distance * (0.5 / beta), distance - 0.5 * beta)
+        distance = where(distance < beta, difference * difference * (0.5 / beta), distance - 0.5 * beta)
     return reduced(distance, reduction)
 
 
@@ -356,8 +357,9 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     _check_pair("huber_loss", input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss: non-positive values for delta are not supported, got {delta}")
-    distance = abs(input - target)
-    loss = where(distance <= delta, 0.5 * distance * distance, delta * (distance - 0.5 * delta))
+    difference = input - target
+    distance = abs(difference)
+    loss = where(distance <= delta, 0.5 * difference * difference, delta * (distance - 0.5 * delta))
     return reduced(loss if weight is None else loss * _checked_weight(input, weight), reduction)
 
 

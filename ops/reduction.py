@@ -53,7 +53,7 @@ def fold(ufunc: Any, x: np.ndarray, dim: Sizes, keepdim: bool = False, dtype: np
     return ufunc.reduce(x, dim, dtype, None, keepdim)
 
 
-# -- sums and means ------------------------------------------------------------------------------------------
+# -- sums and means ----------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -94,9 +94,7 @@ def count(shape: Sizes, dim: Sizes) -> int:
     return math.prod([shape[i] for i in dim])
 
 
-averaged.vjp(
-    x=lambda grad, x_shape, dim, keepdim: spread(grad / (count(x_shape, dim) or 1), x_shape, dim, keepdim)
-)
+averaged.vjp(x=lambda grad, x_shape, dim, keepdim: spread(grad / (count(x_shape, dim) or 1), x_shape, dim, keepdim))
 averaged.primitive.name = "mean"
 
 
@@ -121,7 +119,7 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     return sum(ne(input, 0), dim)
 
 
-# -- variance ------------------------------------------------------------------------------------------------
+# -- variance ----------------------------------------------------------------------------------------------------------
 
 
 def _scatter(x: np.ndarray, dim: Sizes, keepdim: bool, freedom: float) -> np.ndarray:
@@ -228,7 +226,7 @@ def std_mean(
     return value, mean(input, None if isinstance(dim, bool) else dim, keepdim)
 
 
-# -- products ------------------------------------------------------------------------------------------------
+# -- products ----------------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -255,7 +253,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     return product(x, dim=dim, keepdim=keepdim) if x.ndim else plus(x, 0)
 
 
-# -- extremes ------------------------------------------------------------------------------------------------
+# -- extremes ----------------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -384,7 +382,7 @@ def _index_of(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
     return Tensor(index if keepdim else index.reshape(()) if dim is None else index.squeeze(dim))
 
 
-# -- truth ---------------------------------------------------------------------------------------------------
+# -- truth -------------------------------------------------------------------------------------------------------------
 
 
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -404,7 +402,7 @@ def _truth(ufunc: np.ufunc, name: str, input: Tensor, dim: Any, keepdim: bool) -
     return Tensor(result.astype(np.uint8) if x.dtype == np.uint8 else result)
 
 
-# -- norms ---------------------------------------------------------------------------------------------------
+# -- norms -------------------------------------------------------------------------------------------------------------
 
 
 @primitive
@@ -440,9 +438,7 @@ def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, 
     """
     x = x if dtype is None else accumulated(x, dtype)
     if (x.array if isinstance(x, Tensor) else x).dtype.kind != "f":
-        raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}"
-        )
+        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
     dims = reduced_dims("linalg.vector_norm", dim, x.ndim)
     if ord == 0:
         return sum(where(eq(x, 0), zeros_of(x), zeros_of(x) + 1), dims, keepdim)

@@ -75,9 +75,7 @@ recurrence.vjp(
 def accumulated(input: Any, dtype: Any) -> Any:
     """Return `input` as the type it is summed in: `dtype`, or int64 for integers and truth values."""
     given = input.array.dtype if isinstance(input, Tensor) else input.dtype
-    target = (
-        dtypes.as_numpy(dtype) if dtype is not None else np.dtype(np.int64) if given.kind != "f" else given
-    )
+    target = dtypes.as_numpy(dtype) if dtype is not None else np.dtype(np.int64) if given.kind != "f" else given
     return input if given == target else cast(input, dtype=target)
 
 

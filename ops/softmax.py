@@ -111,9 +111,7 @@ def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
 
 def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Return inputᵢ − log Σⱼ e^inputⱼ along `dim`, without overflow."""
-    return normalized_log(
-        _floating("log_softmax", input, dtype), dim=wrap_dim("log_softmax", dim, input.ndim)
-    )
+    return normalized_log(_floating("log_softmax", input, dtype), dim=wrap_dim("log_softmax", dim, input.ndim))
 
 
 def softmin(input: Any, dim: int, *, dtype: Any = None) -> Any:

@@ -338,7 +338,7 @@ def test_mixed_derivative_of_pow_at_exponent_zero():
     assert mixed.item() == 0.5  # d/de (e x^(e-1)) = x^(e-1) (1 + e log x)
 
 
-# -- types ---------------------------------------------------------------------------------------------------
+# -- types -------------------------------------------------------------------------------------------------------------
 
 TYPES = [np.bool_, np.uint8, np.int32, np.int64, np.float16, np.float32, np.float64]
 OPERATORS = {
@@ -409,7 +409,7 @@ def test_float_power_is_computed_in_float64():
     close(arithmetic.float_power(Tensor(np.array([2, 3])), -1), torch.float_power(torch.tensor([2, 3]), -1))
 
 
-# -- choices -------------------------------------------------------------------------------------------------
+# -- choices -----------------------------------------------------------------------------------------------------------
 
 
 def test_where_passes_nothing_to_the_other_branch():
@@ -505,7 +505,7 @@ def test_inputs_are_left_alone():
         assert not np.shares_memory(function(Tensor(x)).array, x)
 
 
-# -- errors --------------------------------------------------------------------------------------------------
+# -- errors ------------------------------------------------------------------------------------------------------------
 
 INTEGERS, TRUTH, REALS = Tensor(np.array([1, 2])), Tensor(np.array([True, False])), Tensor(np.array([1.0, 2.0]))
 

@@ -222,7 +222,7 @@ def test_softmax_of_a_row_that_is_all_minus_infinity_is_nan_as_in_pytorch():
         close(softmax.softmax(Tensor(x), dim), torch.softmax(torch.tensor(x), dim))
 
 
-# -- indices and truth ---------------------------------------------------------------------------------------
+# -- indices and truth -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("values", [[3.0, 1.0, 3.0, 1.0], [1.0, nan, 3.0, nan], [-inf, -inf, inf, inf], [2, 5, 5, 1]])
@@ -257,7 +257,7 @@ def test_truth(dtype, dim):
     close(reduction.count_nonzero(Tensor(x), dim), torch.count_nonzero(torch.tensor(x), dim))
 
 
-# -- types and empty inputs ----------------------------------------------------------------------------------
+# -- types and empty inputs --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int32, np.int64, np.float16, np.float32, np.float64])
@@ -348,7 +348,7 @@ def test_inputs_are_left_alone(name):
     assert not np.shares_memory(y.array, x)
 
 
-# -- errors --------------------------------------------------------------------------------------------------
+# -- errors ------------------------------------------------------------------------------------------------------------
 
 EMPTY, MATRIX, INTEGERS = Tensor(np.zeros((0, 3))), Tensor(np.ones((2, 3))), Tensor(np.ones((2, 3), np.int64))
 

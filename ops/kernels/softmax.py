@@ -240,7 +240,7 @@ def cross_entropy_forward(
     target = flat(target.astype(np.int64, copy=False))
     bad = first_outside(target, classes, ignore_index)
     if bad >= 0:
-        raise IndexError(f"cross_entropy: target {target[bad]} is out of bounds for {classes} classes")
+        raise IndexError(f"cross_entropy: Target {target[bad]} is out of bounds for {classes} classes")
     result = CrossEntropy(np.empty(rows, dtype), np.empty(rows, dtype), np.empty(rows, dtype))
     loops.cross_entropy(
         threads_for(x.size, GRAIN),
