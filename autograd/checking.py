@@ -277,8 +277,7 @@ def validate(inputs: Sequence[Any]) -> None:
     checked = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, "
-            "but none of them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
         )
     for index in checked:
         if inputs[index].array.dtype != np.float64:
@@ -289,9 +288,7 @@ def validate(inputs: Sequence[Any]) -> None:
             )
 
 
-def check_first(
-    func: Callable[..., Any], inputs: tuple[Any, ...], names: list[str], options: Options
-) -> None:
+def check_first(func: Callable[..., Any], inputs: tuple[Any, ...], names: list[str], options: Options) -> None:
     """Raise GradcheckError unless the first derivatives are right."""
     with enable_grad():
         _Check(func, inputs, _Names(names), options).run()
@@ -314,9 +311,7 @@ def check_second(
         _Check(_gradient_function(func, wanted, len(inputs)), inputs + seeds, known, options).run()
 
 
-def random_seeds(
-    func: Callable[..., Any], inputs: Sequence[Any], non_contiguous: bool = False
-) -> tuple[Tensor, ...]:
+def random_seeds(func: Callable[..., Any], inputs: Sequence[Any], non_contiguous: bool = False) -> tuple[Tensor, ...]:
     """Return a random gradient, the same every time, for each output that requires grad."""
     with enable_grad():
         outputs = as_tuple(func(*inputs))
@@ -336,9 +331,7 @@ def _gradient_function(func: Callable[..., Any], wanted: Sequence[int], count: i
         inputs, seeds = arguments[:count], arguments[count:]
         outputs = as_tuple(func(*inputs))
         differentiable = [outputs[position] for position in _differentiable(outputs)]
-        return grad(
-            differentiable, [inputs[i] for i in wanted], seeds, create_graph=True, materialize_grads=True
-        )
+        return grad(differentiable, [inputs[i] for i in wanted], seeds, create_graph=True, materialize_grads=True)
 
     return gradients
 

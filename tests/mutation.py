@@ -13,8 +13,10 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from hypothesis import settings
 
 from autograd.primitive import Primitive
@@ -39,31 +41,49 @@ DEFAULT = [
 ]
 
 
-def _scaled(gradient: Any, only_second: bool) -> Any:
-    if isinstance(gradient, (tuple, list)):
-        return type(gradient)(_scaled(each, only_second) for each in gradient)
-    if gradient is None:
-        return None
-    if only_second:  # the same value, but another derivative
-        return (
-            gradient + (FACTOR - 1) * (gradient - gradient.detach())
-            if isinstance(gradient, Tensor)
-            else gradient
-        )
-    return gradient * FACTOR
+@dataclass
+class Mutant:
+    """One rule of a primitive, to be replaced by one that gives other gradients."""
+
+    primitive: Primitive
+    rule: str  # the input it is for, or "joint"
+    only_second: bool = False
+    ran: bool = False
+    differed: bool = False  # whether a gradient ever was anything but zero
+
+    def apply(self) -> None:
+        """Put the mutated rule in place."""
+        if self.rule == "joint":
+            assert self.primitive.joint is not None
+            self.primitive.joint = self._mutated(self.primitive.joint)
+        else:
+            self.primitive.rules[self.rule] = self._mutated(self.primitive.rules[self.rule])
+
+    def _mutated(self, rule: Rule) -> Rule:
+        def function(*arguments: Any) -> Any:
+            self.ran = True
+            return self._changed(rule.function(*arguments))
+
+        return Rule(function, rule.names)
+
+    def _changed(self, gradient: Any) -> Any:
+        if isinstance(gradient, (tuple, list)):
+            return [self._changed(each) for each in gradient]
+        if gradient is None:
+            return None
+        array = gradient.array if isinstance(gradient, Tensor) else np.asarray(gradient)
+        self.differed = self.differed or bool(array.any())
+        if not self.only_second:
+            return gradient * FACTOR
+        if isinstance(gradient, Tensor):  # the same value, with another derivative
+            return gradient + (FACTOR - 1) * (gradient - gradient.detach())
+        return gradient
 
 
-def mutants(primitive: Primitive, only_second: bool = False) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Yield, per rule of a primitive, its name and a function that puts the mutated rule in place."""
-
-    def mutated(rule: Rule) -> Rule:
-        return Rule(lambda *args: _scaled(rule.function(*args), only_second), rule.names)
-
-    for name, rule in list(primitive.rules.items()):
-        yield name, lambda name=name, rule=rule: primitive.rules.update({name: mutated(rule)})
-    if primitive.joint is not None:
-        rule = primitive.joint
-        yield "joint", lambda: setattr(primitive, "joint", mutated(rule))
+def mutants(primitive: Primitive, only_second: bool = False) -> list[Mutant]:
+    """Return a mutant for each rule of a primitive."""
+    rules = [*primitive.rules, *(["joint"] if primitive.joint is not None else [])]
+    return [Mutant(primitive, rule, only_second) for rule in rules]
 
 
 @contextmanager
@@ -78,20 +98,16 @@ def _restored(primitive: Primitive) -> Iterator[None]:
         primitive.plans.clear()
 
 
-def killer(
-    primitive: Primitive, mutate: Callable[[], None], rows: list[Row], only_second: bool = False
-) -> str:
+def killer(mutant: Mutant, rows: list[Row]) -> str:
     """Return the name of the first test that fails on a mutant, and passes without it; "" if there is none."""
-    tests = [test_second_derivatives] if only_second else [test_first_derivatives, test_second_derivatives]
+    tests = {1: test_first_derivatives, 2: test_second_derivatives}
     for row in rows:
-        for order, test in enumerate(tests, start=1 + only_second):
-            if row.order < order:
-                continue
-            with _restored(primitive):
-                mutate()
-                killed = _fails(test, row)
-            if killed and not _fails(test, row):
-                return f"{test.__name__}[{row.name}]"
+        for order in range(1 + mutant.only_second, row.order + 1):
+            with _restored(mutant.primitive):
+                mutant.apply()
+                killed = _fails(tests[order], row)
+            if killed and not _fails(tests[order], row):
+                return f"{tests[order].__name__}[{row.name}]"
     return ""
 
 
@@ -136,10 +152,13 @@ def main() -> int:
             rows_of.setdefault(primitive, []).append(row)
     for primitive, name in _selected(arguments.names).items():
         rows = sorted(rows_of.get(primitive, []), key=lambda row: row.primitive is not primitive)
-        for rule, mutate in mutants(primitive, arguments.second):
-            test = killer(primitive, mutate, rows, arguments.second)
-            survivors += not test
-            print(f"{name}, rule {rule}: {'killed by ' + test if test else 'SURVIVED'}", flush=True)
+        for mutant in mutants(primitive, arguments.second):
+            test = killer(mutant, rows)
+            verdict = f"killed by {test}" if test else "SURVIVED"
+            if mutant.ran and not mutant.differed:
+                verdict = "no mutant: its gradients are all zero"
+            survivors += verdict == "SURVIVED"
+            print(f"{name}, rule {mutant.rule}: {verdict}", flush=True)
     return 1 if survivors else 0
 
 

@@ -16,9 +16,7 @@ _EVERY = tuple(LAYOUTS)
 _DENSE = tuple(name for name in LAYOUTS if name != "expanded")
 
 
-def _array(
-    shape: Any, domain: Domain | None, distinct: bool = False, **options: Any
-) -> SearchStrategy[np.ndarray]:
+def _array(shape: Any, domain: Domain | None, distinct: bool = False, **options: Any) -> SearchStrategy[np.ndarray]:
     layouts = _DENSE if distinct else _EVERY
     return arrays(shape, domain=domain, distinct=distinct, layouts=layouts, **options)
 
@@ -64,9 +62,7 @@ def many(*domains: Domain | None, dtype: Any = np.float64, **options: Any) -> Sa
     fillings = [_numbers(domain, options)[::-1] for domain in domains]
 
     def edge(shapes_: Sequence[tuple[int, ...]]) -> Sample:
-        return Sample(
-            tuple(np.resize(x, shape).astype(dtype) for shape, x in zip(shapes_, fillings, strict=True))
-        )
+        return Sample(tuple(np.resize(x, shape).astype(dtype) for shape, x in zip(shapes_, fillings, strict=True)))
 
     sides: list[list[tuple[int, ...]]] = [
         [()] * len(domains),
@@ -118,9 +114,7 @@ def with_parameters(samples: Samples, **parameters: Any) -> Samples:
     chosen = st.fixed_dictionaries({name: _drawn(value) for name, value in parameters.items()})
     simplest = {name: next(iter(_values(value))) for name, value in parameters.items()}
     return Samples(
-        st.builds(
-            lambda sample, more: Sample(sample.inputs, sample.parameters | more), samples.drawn, chosen
-        ),
+        st.builds(lambda sample, more: Sample(sample.inputs, sample.parameters | more), samples.drawn, chosen),
         tuple(Sample(edge.inputs, edge.parameters | simplest) for edge in samples.edges),
     )
 

@@ -179,6 +179,4 @@ def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 @every_module
 def test_functions_are_short(name: str) -> None:
-    assert functions_longer_than_allowed(name) == {
-        each for each in LONG_FUNCTIONS if each.startswith(f"{name}.")
-    }
+    assert functions_longer_than_allowed(name) == {each for each in LONG_FUNCTIONS if each.startswith(f"{name}.")}

@@ -220,7 +220,8 @@ def test_the_message_names_input_output_place_and_values() -> None:
     assert "1 of 4 entries differ" in message
     assert "d output[0, 1] / d input[0, 1]: analytical -12, numerical 12" in message
     assert "difference 24" in message
-    assert "numerical:" in message and "analytical:" in message
+    assert "numerical:" in message
+    assert "analytical:" in message
 
 
 def test_nothing_to_check_is_an_error() -> None:

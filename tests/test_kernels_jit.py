@@ -29,7 +29,7 @@ print(KernelCache.hits, KernelCache.misses, len(caught), *(str(w.message) for w 
 """
 
 
-def run(program: str, *, check: bool = True, **environment: str | None) -> subprocess.CompletedProcess[str]:
+def run(program: str, *, input: str = "", **environment: str | None) -> subprocess.CompletedProcess[str]:
     """Run a program in a fresh interpreter; None takes a variable away."""
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     for name, value in environment.items():
@@ -37,9 +37,8 @@ def run(program: str, *, check: bool = True, **environment: str | None) -> subpr
         if value is not None:
             variables[name] = value
     command = [sys.executable, "-c", textwrap.dedent(program)]
-    result = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=600, cwd="/")
-    if check:
-        assert result.returncode == 0, result.stderr
+    result = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=600, cwd="/", input=input)
+    assert result.returncode == 0, result.stderr
     return result
 
 
@@ -229,6 +228,36 @@ def test_closures_over_kernels_hit_and_do_not_collide(tmp_path):
     assert first[:3] == second[:3]
     assert first[0] == first[2] != first[1]
     assert second[4] == "0"
+
+
+MIXED = """
+import sys
+import numpy as np
+from ops.kernels import elementwise, random
+from ops.kernels.cache import KernelCache
+from ops.kernels.threads import least_threads
+x = np.arange(4, dtype=np.float32)
+for threads in map(int, sys.stdin.read().split()):
+    with least_threads(threads):
+        elementwise.exp(x)
+        elementwise.leaky_relu(x, 0.1)
+        random.dropout_forward(x, 0.5, 1)
+        used = KernelCache.hits, KernelCache.misses
+        for _ in range(3):
+            elementwise.exp(x)
+            elementwise.leaky_relu(x, 0.1)
+            random.dropout_forward(x, 0.5, 1)
+        assert used == (KernelCache.hits, KernelCache.misses), "every call goes to the disk again"
+print(KernelCache.misses)
+"""
+
+
+@pytest.mark.parametrize("first", ["1", "2"])
+def test_serial_and_parallel_calls_do_not_take_each_others_entries(tmp_path, first):
+    """Numba types the same arguments as Tuple when Python passes them and as StarArgTuple when a kernel does."""
+    for order in (first, "1 2", "2 1", "1", "2"):
+        last = run(MIXED, input=order, MAGTAPE_CACHE_DIR=str(tmp_path)).stdout
+    assert last == "0\n"
 
 
 def test_describe_refuses_what_changes_between_processes():

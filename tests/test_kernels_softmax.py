@@ -101,7 +101,7 @@ def test_the_row_maximum_orders_all_floats(real):
 def test_targets_out_of_bounds_raise():
     x = np.zeros((3, 4), np.float32)
     for bad in (4, -1):
-        with pytest.raises(IndexError, match=f"target {bad} is out of bounds for 4 classes"):
+        with pytest.raises(IndexError, match=f"Target {bad} is out of bounds for 4 classes"):
             kernels.cross_entropy_forward(x, np.array([0, bad, 1]))
     with pytest.raises(ValueError, match="does not match target"):
         kernels.cross_entropy_forward(x, np.array([0, 1]))

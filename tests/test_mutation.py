@@ -1,5 +1,7 @@
 """The mutation script: mutants are put in place, noticed, and taken away again."""
 
+import pytest
+
 from ops.arithmetic import mul
 from tests import mutation
 from tests.op_table import ROWS
@@ -7,15 +9,18 @@ from tests.op_table import ROWS
 ROW_OF_MUL = [row for row in ROWS if row.name == "mul"]
 
 
-def test_mutants_are_killed_and_the_rules_restored() -> None:
+@pytest.mark.parametrize("only_second", [False, True])
+def test_mutants_are_killed_and_the_rules_restored(only_second: bool) -> None:
     rules = dict(mul.primitive.rules)
-    for only_second in (False, True):
-        for name, mutate in mutation.mutants(mul.primitive, only_second):
-            killed_by = mutation.killer(mul.primitive, mutate, ROW_OF_MUL, only_second)
-            order = "second" if only_second else "first"
-            assert killed_by == f"test_{order}_derivatives[mul]", f"{name}: {killed_by or 'survived'}"
-            assert mul.primitive.rules == rules
+    for mutant in mutation.mutants(mul.primitive, only_second):
+        killed_by = mutation.killer(mutant, ROW_OF_MUL)
+        order = "second" if only_second else "first"
+        assert killed_by == f"test_{order}_derivatives[mul]", f"{mutant.rule}: {killed_by or 'survived'}"
+        assert mutant.ran
+        assert mutant.differed
+        assert mul.primitive.rules == rules
 
 
-def test_what_changes_nothing_survives() -> None:
-    assert mutation.killer(mul.primitive, lambda: None, ROW_OF_MUL) == ""
+def test_what_changes_nothing_survives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutation, "FACTOR", 1.0)
+    assert mutation.killer(mutation.Mutant(mul.primitive, "x"), ROW_OF_MUL) == ""

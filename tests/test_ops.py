@@ -118,9 +118,7 @@ def may_have_twins(row: Row) -> bool:
     return row.doubles and (not shapes or any(len(set(each)) < len(each) for each in shapes))
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in differentiable if may_have_twins(row)], ids=lambda row: row.name
-)
+@pytest.mark.parametrize("row", [row for row in differentiable if may_have_twins(row)], ids=lambda row: row.name)
 def test_one_tensor_given_for_two_inputs(row: Row) -> None:
     """Its gradient is the sum of those of two tensors with equal elements."""
     compared = []
@@ -147,9 +145,7 @@ def test_one_tensor_given_for_two_inputs(row: Row) -> None:
         pytest.skip("no two inputs of one shape")
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in ROWS if row.keeps_float32 is not None], ids=lambda row: row.name
-)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.keeps_float32 is not None], ids=lambda row: row.name)
 def test_float32_stays_float32(row: Row) -> None:
     def narrow(array: np.ndarray) -> np.ndarray:
         return array.astype(np.float32) if array.dtype == np.float64 else array
@@ -157,9 +153,7 @@ def test_float32_stays_float32(row: Row) -> None:
     def check(sample: Sample) -> None:
         low = Sample(tuple(mapped(narrow, x) for x in sample.inputs), sample.parameters)
         high = Sample(
-            tuple(
-                mapped(lambda x: x.astype(np.float64) if x.dtype == np.float32 else x, x) for x in low.inputs
-            ),
+            tuple(mapped(lambda x: x.astype(np.float64) if x.dtype == np.float32 else x, x) for x in low.inputs),
             sample.parameters,
         )
         inputs = as_tensors(low)

@@ -43,7 +43,8 @@ def test_numbers_lie_in_their_domain_and_apart(low: float, width: float, count: 
     numbers = reals(low, low + width).numbers(count)
     assert len(numbers) >= count
     assert len(set(numbers)) == len(numbers)
-    assert low <= numbers.min() and numbers.max() <= low + width
+    assert low <= numbers.min()
+    assert numbers.max() <= low + width
     assert np.diff(np.sort(numbers)).min() > 10 * EPS
 
 
@@ -115,7 +116,8 @@ def test_kinks_are_kept_clear_of(array: np.ndarray) -> None:
 
 @given(tensors(shapes(), dtype=np.int64, domain=integers(2, 4)))
 def test_integer_tensors(x: Tensor) -> None:
-    assert x.dtype is autograd.int64 and not x.requires_grad
+    assert x.dtype is autograd.int64
+    assert not x.requires_grad
     assert ((x.array >= 2) & (x.array <= 4)).all()
 
 
@@ -178,9 +180,10 @@ def test_expanded_elements_are_never_distinct() -> None:
     | tensors(shapes(), dtype=bool)
 )
 def test_literals_make_the_same_tensor(x: Tensor) -> None:
-    again = eval(literal(x), {"Tensor": Tensor, "np": np, "with_layout": with_layout})  # noqa: S307
+    again = eval(literal(x), {"Tensor": Tensor, "np": np, "with_layout": with_layout})
     assert again.array.dtype == x.array.dtype
-    assert again.shape == x.shape and again.requires_grad == x.requires_grad
+    assert again.shape == x.shape
+    assert again.requires_grad == x.requires_grad
     np.testing.assert_array_equal(again.array, x.array)
     if x.numel() > 1 and 1 not in x.shape:
         assert again.stride() == x.stride()
@@ -204,9 +207,7 @@ def wrong_of_columns(x: np.ndarray) -> np.ndarray:
     return x * x
 
 
-wrong_of_columns.vjp(
-    x=lambda grad, x: grad * 2 * x * (1.0 if isinstance(x, Tensor) or x.flags.c_contiguous else 1.001)
-)
+wrong_of_columns.vjp(x=lambda grad, x: grad * 2 * x * (1.0 if isinstance(x, Tensor) or x.flags.c_contiguous else 1.001))
 
 
 def repeated(source: str) -> subprocess.CompletedProcess[str]:

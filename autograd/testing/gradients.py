@@ -54,23 +54,22 @@ def check_gradients(
     if order not in (1, 2):
         raise ValueError(f"check_gradients: order must be 1 or 2, got {order}")
     named = {f"parameters[{i}]": p for i, p in enumerate(parameters or ())}
-    shown = {"parameters": None} if named else {}
+    shown: dict[str, Any] = {"parameters": None} if named else {}
     shown |= {"order": order, "eps": eps, "atol": atol, "rtol": rtol, "fast_mode": fast_mode}
     if callable(getattr(function, "named_parameters", None)):
-        function = copy.deepcopy(function).double()  # type: ignore[attr-defined]
-        named |= {name: p for name, p in function.named_parameters() if p.requires_grad}
+        module: Any = copy.deepcopy(function)
+        function = module.double()
+        named |= {name: p for name, p in module.named_parameters() if p.requires_grad}
     subject = _Subject(function, named, order, Options(eps, atol, rtol, fast_mode=fast_mode), shown)
     if not any(isinstance(argument, SearchStrategy) for argument in arguments):
         subject.check(arguments)
         return
 
     if max_examples is None:
-        max_examples = settings.default.max_examples
+        max_examples = settings().max_examples
 
     # No database: Hypothesis would keep the examples of all functions under one name, this test's.
-    @settings(
-        max_examples=max_examples, deadline=None, database=None, report_multiple_bugs=False, print_blob=False
-    )
+    @settings(max_examples=max_examples, deadline=None, database=None, report_multiple_bugs=False, print_blob=False)
     @given(st.tuples(*(a if isinstance(a, SearchStrategy) else st.just(a) for a in arguments)))
     def at_every_point(point: tuple[Any, ...]) -> None:
         subject.check(point)

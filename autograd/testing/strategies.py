@@ -16,9 +16,7 @@ from autograd.testing.layouts import with_layout
 Shape = tuple[int, ...]
 
 
-def shapes(
-    min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4
-) -> SearchStrategy[Shape]:
+def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4) -> SearchStrategy[Shape]:
     """Draw shapes; they shrink to few dimensions and short sides."""
     sides = st.integers(min_side, max_side)
     return st.lists(sides, min_size=min_dims, max_size=max_dims).map(tuple)
@@ -64,9 +62,7 @@ def arrays(
         raise ValueError("arrays: the elements of an expanded array are not distinct")
     sides = draw(shape) if isinstance(shape, SearchStrategy) else tuple(shape)
     size = math.prod(sides)
-    numbers = (domain or _default_domain(numpy_dtype)).numbers(
-        size if distinct else 1, tuple(away_from), margin
-    )
+    numbers = (domain or _default_domain(numpy_dtype)).numbers(size if distinct else 1, tuple(away_from), margin)
     chosen = draw(st.lists(st.integers(0, len(numbers) - 1), min_size=size, max_size=size, unique=distinct))
     array = numbers[np.array(chosen, np.intp)].astype(numpy_dtype).reshape(sides)
     return with_layout(array, draw(st.sampled_from(list(layouts))))

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -203,18 +203,22 @@ class KernelCache(_Cache):
         folder = cache_directory()
         return None if folder is None else str(folder)
 
-    def path(self, signature: object) -> Path | None:
+    def path(self, signature: Iterable[object]) -> Path | None:
         """Return the file that holds, or would hold, the code for a signature."""
         folder = cache_directory()
         if folder is None or not self._enabled:
             return None
-        digest = hashlib.sha256(f"{self._identity} {signature}".encode()).hexdigest()
+        # With the class, for a Tuple and a StarArgTuple, which are different signatures, print alike.
+        described = [f"{type(part).__name__} {part}" for part in signature]
+        digest = hashlib.sha256(f"{self._identity} {described}".encode()).hexdigest()
         return folder / f"{self._name}-{digest[:32]}.bin"
 
-    def load_overload(self, sig: object, target_context: Any) -> Any:
+    def load_overload(self, sig: Iterable[object], target_context: Any) -> Any:
         """Return compiled code for a signature, None where there is none that can be used."""
         path = self.path(sig)
         result = None if path is None else self._read(path, target_context)
+        if result is not None and result.signature.args != tuple(sig):
+            result = None
         KernelCache.hits += result is not None
         KernelCache.misses += result is None
         return result
@@ -233,7 +237,7 @@ class KernelCache(_Cache):
             warn_once(f"{path.name} cannot be read ({error!r})")
             return None
 
-    def save_overload(self, sig: object, data: Any) -> None:
+    def save_overload(self, sig: Iterable[object], data: Any) -> None:
         """Keep compiled code; the file appears whole or not at all."""
         path = self.path(sig)
         if path is None or data.library.has_dynamic_globals or data.lifted:

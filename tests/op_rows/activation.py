@@ -130,9 +130,7 @@ ROWS = [
         threshold=[0.5],
         value=[-1.0],
     ),
-    _unary(
-        a.hardshrink, lambda x, lambd: x if abs(x) > lambd else 0.0, (-0.5, 0.5, -1.0, 1.0), lambd=[0.5, 1.0]
-    ),
+    _unary(a.hardshrink, lambda x, lambd: x if abs(x) > lambd else 0.0, (-0.5, 0.5, -1.0, 1.0), lambd=[0.5, 1.0]),
     _unary(
         a.softshrink,
         lambda x, lambd: math.copysign(max(abs(x) - lambd, 0.0), x),
@@ -141,9 +139,7 @@ ROWS = [
     ),
     _unary(a.elu, lambda x, alpha: x if x > 0 else alpha * (math.exp(x) - 1), (0.0,), alpha=[1.0, 0.5]),
     _unary(a.selu, lambda x: SELU_SCALE * (x if x > 0 else SELU_ALPHA * (math.exp(x) - 1)), (0.0,)),
-    _unary(
-        a.celu, lambda x, alpha: x if x > 0 else alpha * (math.exp(x / alpha) - 1), (0.0,), alpha=[1.0, 2.0]
-    ),
+    _unary(a.celu, lambda x, alpha: x if x > 0 else alpha * (math.exp(x / alpha) - 1), (0.0,), alpha=[1.0, 2.0]),
     _unary(a.softplus, _softplus, (5.0,), beta=[1.0, 2.0], threshold=[20.0, 10.0]),
     _unary(a.logsigmoid, lambda x: math.log(_sigmoid(x))),
     _unary(a.mish, lambda x: x * math.tanh(_softplus(x))),

@@ -20,9 +20,7 @@ def plain(function: Callable[..., float]) -> Callable[..., np.ndarray]:
     return np.vectorize(function, otypes=[np.float64])
 
 
-def _unary(
-    function: Callable[..., float], reference: Callable[..., float], domain: Domain | None = None
-) -> Row:
+def _unary(function: Callable[..., float], reference: Callable[..., float], domain: Domain | None = None) -> Row:
     return Row(function, one(domain), plain(reference))
 
 
@@ -76,9 +74,7 @@ ROWS = [
     ),
     Row(
         e.round,
-        with_parameters(
-            one(reals(-2.8017, 2.6), away_from=np.arange(-2.85, 2.7, 0.1), margin=1e-4), decimals=1
-        ),
+        with_parameters(one(reals(-2.8017, 2.6), away_from=np.arange(-2.85, 2.7, 0.1), margin=1e-4), decimals=1),
         lambda x, decimals: plain(lambda value: round(value, decimals))(x),
         name="round to decimals",
         torch="round",

@@ -93,9 +93,7 @@ def _group_norm(x: np.ndarray, groups: int, weight: Any = None, bias: Any = None
     return _affine(_standardised(split, 2).reshape(x.shape), weight, bias, (1, -1, *[1] * (x.ndim - 2)))
 
 
-def _response_norm(
-    x: np.ndarray, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> np.ndarray:
+def _response_norm(x: np.ndarray, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> np.ndarray:
     y = np.empty_like(x)
     for c in range(x.shape[1]):
         near = x[:, max(c - size // 2, 0) : c + (size - 1) // 2 + 1]
@@ -152,9 +150,7 @@ def _pairwise(x: np.ndarray, y: np.ndarray, p: float = 2.0, keepdim: bool = Fals
 
 def _triplet(a: np.ndarray, near: np.ndarray, far: np.ndarray, swap: bool) -> np.ndarray:
     to_far = _pairwise(a, far)
-    return np.maximum(
-        _pairwise(a, near) - (np.minimum(to_far, _pairwise(near, far)) if swap else to_far) + 8.0, 0
-    )
+    return np.maximum(_pairwise(a, near) - (np.minimum(to_far, _pairwise(near, far)) if swap else to_far) + 8.0, 0)
 
 
 def _nearest(x: np.ndarray, scale_factor: int) -> np.ndarray:

@@ -189,9 +189,7 @@ ROWS = [
     Row(r.any, _tied, _slices(lambda v: any(x != 0 for x in v)), order=0),
     Row(
         r.vector_norm,
-        with_parameters(
-            along(distinct=True, several=True, away_from=[0.0]), ord=choice(2, 1, 3, 0.5, math.inf)
-        ),
+        with_parameters(along(distinct=True, several=True, away_from=[0.0]), ord=choice(2, 1, 3, 0.5, math.inf)),
         lambda x, ord, **dims: _norm(x, ord, **dims),
         torch="vector_norm",
     ),

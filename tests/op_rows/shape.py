@@ -103,9 +103,7 @@ def _tensors_for_stack(draw: DrawFn) -> Sample:
     return Sample((parts,), {"dim": draw(st.integers(-len(shape) - 1, len(shape)))})
 
 
-def _padded(
-    x: np.ndarray, pad: Sequence[int], mode: str = "constant", value: float | None = None
-) -> np.ndarray:
+def _padded(x: np.ndarray, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> np.ndarray:
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)][::-1]
     widths = [(0, 0)] * (x.ndim - len(pairs)) + pairs
     grown = [(max(a, 0), max(b, 0)) for a, b in widths]
@@ -182,9 +180,7 @@ _views = [
         _with(lambda draw, x: dict(zip(("source", "destination"), _two_dims(draw, x), strict=True)), 2),
         lambda x, source, destination: np.moveaxis(x, source, destination),
     ),
-    _row(
-        s.t, one(max_dims=2), lambda x: x.T, errors=(Error(RuntimeError, r"t\(\)", (np.zeros((1, 2, 3)),)),)
-    ),
+    _row(s.t, one(max_dims=2), lambda x: x.T, errors=(Error(RuntimeError, r"t\(\)", (np.zeros((1, 2, 3)),)),)),
     _row(s.matrix_transpose, one(min_dims=2), lambda x: np.swapaxes(x, -1, -2), torch=lambda x: x.mT),
     _row(
         s.expand,

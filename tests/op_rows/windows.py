@@ -30,9 +30,7 @@ def _taps(out: Shape, kernel: Shape, sizes: Shape, options: tuple[Shape, Shape, 
     stride, padding, dilation = options
     for place in np.ndindex(*out):
         for tap in np.ndindex(*kernel):
-            source = [
-                o * s - q + t * d for o, t, s, q, d in zip(place, tap, stride, padding, dilation, strict=True)
-            ]
+            source = [o * s - q + t * d for o, t, s, q, d in zip(place, tap, stride, padding, dilation, strict=True)]
             if all(0 <= i < n for i, n in zip(source, sizes, strict=True)):
                 yield place, tap, tuple(source)
 
@@ -51,8 +49,7 @@ def _convolved(
         return _convolved(x[None], w, bias, stride, padding, dilation, groups)[0]
     options = tuple(_tuple(each, dims) for each in (stride, padding, dilation))
     out = [
-        (n + 2 * q - d * (t - 1) - 1) // s + 1
-        for n, t, s, q, d in zip(x.shape[2:], w.shape[2:], *options, strict=True)
+        (n + 2 * q - d * (t - 1) - 1) // s + 1 for n, t, s, q, d in zip(x.shape[2:], w.shape[2:], *options, strict=True)
     ]
     y = np.zeros((x.shape[0], w.shape[0], *out)) + (0 if bias is None else bias.reshape(-1, *[1] * dims))
     filters, channels = w.shape[0] // groups, w.shape[1]
@@ -78,14 +75,10 @@ def _transposed(
     options = tuple(_tuple(each, dims) for each in (stride, padding, dilation))
     out = [
         (n - 1) * s - 2 * q + d * (t - 1) + extra + 1
-        for n, t, s, q, d, extra in zip(
-            x.shape[2:], w.shape[2:], *options, _tuple(output_padding, dims), strict=True
-        )
+        for n, t, s, q, d, extra in zip(x.shape[2:], w.shape[2:], *options, _tuple(output_padding, dims), strict=True)
     ]
     filters, channels = w.shape[1], w.shape[0] // groups
-    y = np.zeros((x.shape[0], filters * groups, *out)) + (
-        0 if bias is None else bias.reshape(-1, *[1] * dims)
-    )
+    y = np.zeros((x.shape[0], filters * groups, *out)) + (0 if bias is None else bias.reshape(-1, *[1] * dims))
     for place, tap, target in _taps(x.shape[2:], w.shape[2:], tuple(out), options):
         for i in range(w.shape[0]):
             first = i // channels * filters
@@ -103,9 +96,7 @@ def _convolution(dims: int, transposed: bool = False) -> Samples:
         sizes = [draw(st.integers(2, limit)) for _ in range(dims)]
         kernel = [draw(st.integers(1, min(3, n))) for n in sizes]
         stride, padding = draw(st.integers(1, 2)), draw(st.integers(0, 1))
-        dilation = (
-            draw(st.integers(1, 2)) if all(2 * (t - 1) < n for t, n in zip(kernel, sizes, strict=True)) else 1
-        )
+        dilation = draw(st.integers(1, 2)) if all(2 * (t - 1) < n for t, n in zip(kernel, sizes, strict=True)) else 1
         parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         if transposed:
             parameters["padding"] = min(padding, *(dilation * (t - 1) for t in kernel))
@@ -155,9 +146,7 @@ def _windows(sizes: Shape, options: dict[str, Any]) -> Iterator[tuple[Shape, lis
         yield tuple(w[0] for w in windows), list(itertools.product(*inside)), tuple(w[2] for w in windows)
 
 
-def _pooled(
-    x: np.ndarray, dims: int, reduce: Callable[..., Any], options: dict[str, Any]
-) -> list[np.ndarray]:
+def _pooled(x: np.ndarray, dims: int, reduce: Callable[..., Any], options: dict[str, Any]) -> list[np.ndarray]:
     sizes = x.shape[-dims:]
     planes = x.reshape(-1, *sizes)
     found: dict[Shape, list[Any]] = {}
@@ -202,8 +191,7 @@ def _adaptive(dims: int, reduce: Callable[[np.ndarray], float]) -> Callable[...,
         y = np.empty((*x.shape[:-dims], *out))
         for place in np.ndindex(*out):
             bins = [
-                slice(o * n // m, -(-(o + 1) * n // m))
-                for o, n, m in zip(place, x.shape[-dims:], out, strict=True)
+                slice(o * n // m, -(-(o + 1) * n // m)) for o, n, m in zip(place, x.shape[-dims:], out, strict=True)
             ]
             for lead in np.ndindex(*x.shape[:-dims]):
                 y[lead + place] = reduce(x[lead][tuple(bins)])
