@@ -1,6 +1,6 @@
 """Copies of tensors: deepcopy and pickle.
 
-The copy of a computed tensor has a copy of its graph, down to copies of the leaves: gradients of the copy flow to those.
+The copy of a computed tensor has a copy of its graph, down to copies of the leaves, to which its gradients flow.
 The graph is walked by loops, so its depth does not matter.
 """
 

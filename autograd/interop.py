@@ -13,8 +13,8 @@ UFUNCS = {
     "bitwise_or": "__or__", "bitwise_xor": "__xor__", "ceil": "ceil", "cos": "cos", "cosh": "cosh", "divide": "div",
     "equal": "eq", "exp": "exp", "exp2": "exp2", "expm1": "expm1", "floor": "floor", "floor_divide": "floor_divide",
     "greater": "gt", "greater_equal": "ge", "invert": "__invert__", "isfinite": "isfinite", "isinf": "isinf",
-    "isnan": "isnan", "less": "lt", "less_equal": "le", "log": "log", "log10": "log10", "log1p": "log1p", "log2": "log2",
-    "logical_and": "logical_and", "logical_not": "logical_not", "logical_or": "logical_or",
+    "isnan": "isnan", "less": "lt", "less_equal": "le", "log": "log", "log10": "log10", "log1p": "log1p",
+    "log2": "log2", "logical_and": "logical_and", "logical_not": "logical_not", "logical_or": "logical_or",
     "logical_xor": "logical_xor", "matmul": "matmul", "maximum": "maximum", "minimum": "minimum", "multiply": "mul",
     "negative": "neg", "not_equal": "ne", "power": "pow", "reciprocal": "reciprocal", "remainder": "remainder",
     "rint": "round", "sign": "sign", "sin": "sin", "sinh": "sinh", "sqrt": "sqrt", "square": "square",
@@ -31,9 +31,7 @@ def require_no_grad(tensor: Tensor, what: str) -> None:
 def numpy(input: Tensor, *, force: bool = False) -> np.ndarray:
     """Return the array itself: memory is shared. `force` gives the values of a tensor that requires gradients too."""
     if not force and input.requires_grad:
-        raise RuntimeError(
-            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-        )
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     return input.array
 
 

@@ -76,7 +76,7 @@ class Primitive:
             self.rules[name] = self._rule(function, skip=1)
 
     def joint_vjp(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Declare one function `(grad, wanted, ...)` that returns the gradients of all inputs, None where not wanted."""
+        """Declare one function `(grad, wanted, ...)` that returns the gradients of all inputs (None: not wanted)."""
         self.joint = self._rule(function, skip=2)
         return function
 
@@ -119,7 +119,7 @@ class Primitive:
 
 
 def _mask(inputs: Sequence[Any], counted: bool) -> int:
-    """Return a number whose bit i says that input i requires gradients; `counted` adds a last bit that ends the list."""
+    """Return a number whose bit i says that input i requires gradients; `counted` adds a last bit, the end of the list."""
     mask = 1 << len(inputs) if counted else 0
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor) and x._node is not None:

@@ -1,6 +1,6 @@
 """Files of tensors: NumPy's `.npz` with a JSON outline, never pickle.
 
-Nested dicts, lists and tuples of tensors, numbers, strings and None are kept as they are. Each array lies in the archive
+Nested dicts, lists and tuples of tensors, numbers, strings and None are kept as they are. Each array lies in the file
 under its path (`model/conv1.weight`), so `numpy.load` reads it too; the entry `__outline__` says how they fit together.
 """
 

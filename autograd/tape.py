@@ -260,7 +260,8 @@ def grad(
 ) -> tuple[Any, ...]:
     """Return d(Σ outputs · grad_outputs)/d(input) for each input, leaving every `.grad` as it is.
 
-    An input the outputs do not depend on raises RuntimeError, gives None (`allow_unused`) or zeros (`materialize_grads`).
+    An input the outputs do not depend on raises RuntimeError, or gives None (`allow_unused`) or zeros
+    (`materialize_grads`).
     """
     if materialize_grads and allow_unused is False:
         raise ValueError("grad: materialize_grads=True needs allow_unused to be None or True")

@@ -1,7 +1,6 @@
 """Hooks as tensors offer them: on a gradient, on a stored gradient, and to keep an inner one."""
 
 from collections.abc import Callable
-from typing import Any
 
 from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor

@@ -5,8 +5,8 @@ memory was written at a later position than the node that saved it.
 
 An in-place op is the out-of-place one, written over its target. The target then stands for the new value: it takes over
 the node of the result. When the target is a view, its base was changed instead: the base's new history is
-`overwrite(old base, value)` on the region the view covers, and every view of that base, finding its memory written since
-it was made, takes a fresh node `as_strided(base)` the next time it is used.
+`overwrite(old base, value)` on the region the view covers, and every view of that base, finding its memory written
+since it was made, takes a fresh node `as_strided(base)` the next time it is used.
 """
 
 import functools
@@ -22,7 +22,6 @@ from autograd.node import Leaf, next_sequence
 from autograd.primitive import FIRST, SECOND, cast, primitive
 from autograd.recorded import Recorded
 from autograd.tensor import Tensor
-
 
 CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}  # an in-place result may not be of a higher one than its target
 
@@ -302,7 +301,9 @@ def _check_history(target: Tensor, by: str) -> None:
     if view is None:
         return
     if view.base is not None and type(view.base._node) is Leaf:
-        raise RuntimeError(f"{by}: a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        raise RuntimeError(
+            f"{by}: a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
     if view.under_no_grad:
         raise RuntimeError(
             f"{by}: A view was created in no_grad mode and is being modified inplace with grad mode enabled. "

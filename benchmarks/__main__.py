@@ -20,10 +20,12 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Time magtape and, where installed, PyTorch: the same program, each in fresh processes, by turns. "
-        "Results are compared before anything is timed. Ratio = PyTorch's median / magtape's: above 1, magtape is faster.",
+        "Results are compared before anything is timed. Ratio: PyTorch's median / magtape's; above 1, magtape is faster.",
         epilog="benchmarks: " + ", ".join(case.name for case in [*CASES, STARTUP]),
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks, or the beginnings of their names (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="benchmarks, or the beginnings of their names (default: all)"
+    )
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts (default: 1 2)")
     parser.add_argument("--rounds", type=int, default=5, help="processes per library and benchmark (default: 5)")
     parser.add_argument("--seconds", type=float, default=0.5, help="timing in each process (default: 0.5)")
@@ -78,7 +80,9 @@ def main() -> None:
     """Run what was asked for and print the table."""
     options = parse_arguments()
     libraries = available()
-    print(f"{platform.machine()}, {platform.python_implementation()} {platform.python_version()}, {', '.join(libraries)}")
+    print(
+        f"{platform.machine()}, {platform.python_implementation()} {platform.python_version()}, {', '.join(libraries)}"
+    )
     if "pytorch" not in libraries:
         print("PyTorch is not installed, so there is nothing to compare with: pip install 'magtape[peers]'")
     head = [f"{'benchmark':<24}{'threads':>8}"] + [f"{library + ' µs':>12}" for library in libraries]

@@ -15,7 +15,9 @@ import autograd
 import nn
 
 
-def draw_all(model: nn.Module, history: list[dict[str, float]], test_set: Any, chosen: np.ndarray, folder: Path) -> list[Path]:
+def draw_all(
+    model: nn.Module, history: list[dict[str, float]], test_set: Any, chosen: np.ndarray, folder: Path
+) -> list[Path]:
     """Draw every picture that applies to the model; return the files."""
     images, labels = (tensor.array for tensor in test_set.tensors)
     figures = {"curves.png": curves(history), "confusion.png": confusion(labels, chosen)}

@@ -25,10 +25,19 @@ class Progress:
         self.epoch = 0
         self._bar: Any = None
         if rich_progress is not None and sys.stdout.isatty():
-            columns = ("[progress.description]{task.description}", "{task.completed}/{task.total}", "{task.fields[note]}")
+            columns = (
+                "[progress.description]{task.description}",
+                "{task.completed}/{task.total}",
+                "{task.fields[note]}",
+            )
             texts = [rich_progress.TextColumn(column) for column in columns]
             self._bar = rich_progress.Progress(
-                texts[0], rich_progress.BarColumn(), texts[1], texts[2], rich_progress.TimeRemainingColumn(), transient=True
+                texts[0],
+                rich_progress.BarColumn(),
+                texts[1],
+                texts[2],
+                rich_progress.TimeRemainingColumn(),
+                transient=True,
             )
             self._task = self._bar.add_task("", total=1, note="")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from progress import Progress
 
 import autograd
 import nn
 import nn.functional as F
 from nn import optim
 from nn.data import DataLoader, TensorDataset, datasets
-from progress import Progress
 
 EXAMPLES = """examples:
   python examples/train.py                            LeNet-5 on the digits, 20 epochs
@@ -46,7 +46,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--lr", type=float, help="first learning rate, lowered to 0 along a cosine (default 0.002)")
     add("--seed", type=int, help="of the initial weights and the order of images (default 0)")
     add("--threads", type=int, help="default: one per core")
-    add("--output", type=Path, default=Path("runs/train"), help="folder for checkpoint and pictures (default runs/train)")
+    add(
+        "--output",
+        type=Path,
+        default=Path("runs/train"),
+        help="folder for checkpoint and pictures (default runs/train)",
+    )
     add("--resume", action="store_true", default=False, help="go on from the checkpoint in the output folder")
     add("--evaluate", action="store_true", default=False, help="test the checkpoint in the output folder and stop")
     return parser.parse_args(arguments)

@@ -97,7 +97,7 @@ def test_needs_input_grad_and_setup_context():
 
         @staticmethod
         def backward(ctx, grad):
-            x, y = ctx.saved_tensors
+            _, y = ctx.saved_tensors
             assert ctx.needs_input_grad == (True, False)
             return grad * y, None
 

@@ -167,14 +167,10 @@ def test_output_size_counts_the_windows_that_fit(
 ) -> None:
     padded, reach = size + 2 * padding, dilation * (kernel - 1) + 1
     assume(padded >= reach)
-    assert conv_output_size(size, kernel, stride, padding, dilation) == len(
-        range(0, padded - reach + 1, stride)
-    )
+    assert conv_output_size(size, kernel, stride, padding, dilation) == len(range(0, padded - reach + 1, stride))
 
 
-@given(
-    st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(0, 4), st.integers(1, 3), st.data()
-)
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(0, 4), st.integers(1, 3), st.data())
 def test_transposed_size_is_a_right_inverse(
     size: int, kernel: int, stride: int, padding: int, dilation: int, data: st.DataObject
 ) -> None:
@@ -198,10 +194,7 @@ def test_pool_size_follows_pytorch(ceil_mode: bool) -> None:
                         (padding, 0),
                         ceil_mode=ceil_mode,
                     )
-                    assert (
-                        pool_output_size(size, kernel, stride, padding, ceil_mode=ceil_mode)
-                        == pooled.shape[2]
-                    )
+                    assert pool_output_size(size, kernel, stride, padding, ceil_mode=ceil_mode) == pooled.shape[2]
 
 
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 20))
@@ -281,9 +274,7 @@ def test_gradient_for_an_input_larger_than_was_read(strategy: str | None) -> Non
             "groups": 1,
         }
         expected = np.zeros(large)
-        expected[:, :, : small[0], : small[1]] = naive.conv2d_grad_input(
-            grad, w, (2, 2, *small), **parameters
-        )
+        expected[:, :, : small[0], : small[1]] = naive.conv2d_grad_input(grad, w, (2, 2, *small), **parameters)
         dx = conv.conv2d_grad_input(grad, w, large, **parameters, strategy=strategy)
         np.testing.assert_allclose(dx, expected, atol=1e-13)
 
@@ -306,9 +297,7 @@ def test_strided_and_read_only_operands() -> None:
     assert not wide.flags.c_contiguous
     np.testing.assert_array_equal(conv.conv2d_forward(wide, fixed, bias, **case.parameters), y)
     dx = conv.conv2d_grad_input(grad, w, case.x, **case.parameters)
-    np.testing.assert_array_equal(
-        conv.conv2d_grad_input(np.asfortranarray(grad), fixed, case.x, **case.parameters), dx
-    )
+    np.testing.assert_array_equal(conv.conv2d_grad_input(np.asfortranarray(grad), fixed, case.x, **case.parameters), dx)
 
 
 def test_an_unknown_strategy_is_refused() -> None:
@@ -441,12 +430,8 @@ def test_grad_weight_spreads_nan_to_its_channel_or_filter(strategy: str | None, 
 
 
 @pytest.mark.parametrize(("correlation", "weight_gradient"), STRATEGIES)
-@pytest.mark.parametrize(
-    "case", [LENET, LENET_2, Case((1, 8, 24, 24), (16, 8, 3, 3), padding=(1, 1))], ids=str
-)
-def test_thread_counts_agree_and_runs_repeat(
-    case: Case, correlation: str | None, weight_gradient: str | None
-) -> None:
+@pytest.mark.parametrize("case", [LENET, LENET_2, Case((1, 8, 24, 24), (16, 8, 3, 3), padding=(1, 1))], ids=str)
+def test_thread_counts_agree_and_runs_repeat(case: Case, correlation: str | None, weight_gradient: str | None) -> None:
     operands_ = operands(case, np.float32)
 
     def run() -> list[Array]:
@@ -505,9 +490,7 @@ def test_python_mode() -> None:
     """The same drivers, run by the interpreter."""
     code = "from tests.test_kernels_conv import run_in_python_mode; run_in_python_mode()"
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert result.returncode == 0, result.stderr[-2000:]
 
 

@@ -30,9 +30,7 @@ def serves(kind: int, a_transposed: bool, b_transposed: bool) -> bool:
     return {BLOCKED: True, IN_PLACE: not b_transposed, DOT: b_transposed and not a_transposed}[kind]
 
 
-WAYS = [
-    (kind, layout) for kind in KINDS for layout in LAYOUTS if serves(kind, layout[0] == "T", layout[1] == "T")
-]
+WAYS = [(kind, layout) for kind in KINDS for layout in LAYOUTS if serves(kind, layout[0] == "T", layout[1] == "T")]
 
 
 @contextmanager
@@ -83,16 +81,12 @@ def operand(rows: int, columns: int, dtype: type, seed: int, *, transposed: bool
     return view.T if transposed else view
 
 
-def operands(
-    layout: str, m: int, n: int, k: int, dtype: type, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def operands(layout: str, m: int, n: int, k: int, dtype: type, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     a = operand(m, k, dtype, seed, transposed=layout[0] == "T")
     return a, operand(k, n, dtype, seed + 1, transposed=layout[1] == "T")
 
 
-def assert_product(
-    c: np.ndarray, a: np.ndarray, b: np.ndarray, expected: np.ndarray, bias: object = None
-) -> None:
+def assert_product(c: np.ndarray, a: np.ndarray, b: np.ndarray, expected: np.ndarray, bias: object = None) -> None:
     """|c - expected| stays within the bound for a sum of K products in any order (Higham, section 3.1)."""
     assert c.shape == expected.shape
     assert c.dtype == a.dtype
@@ -412,9 +406,7 @@ CHECK = """
 def run(script: str, **environment: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **environment}
     command = [sys.executable, "-c", textwrap.dedent(script)]
-    result = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

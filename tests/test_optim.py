@@ -198,7 +198,9 @@ SCHEDULES = [
 
 @pytest.mark.parametrize(("name", "options"), SCHEDULES)
 def test_schedules_equal_pytorch_and_resume(name, options):
-    optimizers = [lib_optim.SGD([lib.tensor([1.0])], lr=0.3) for lib, lib_optim in ((autograd, optim), (torch, torch.optim))]
+    optimizers = [
+        lib_optim.SGD([lib.tensor([1.0])], lr=0.3) for lib, lib_optim in ((autograd, optim), (torch, torch.optim))
+    ]
     mine = getattr(optim.lr_scheduler, name)(optimizers[0], **options)
     other = getattr(torch.optim.lr_scheduler, name)(optimizers[1], **options)
     for step in range(20):

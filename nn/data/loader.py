@@ -13,8 +13,8 @@ from nn.data.dataset import Subset, TensorDataset
 class DataLoader:
     """Iterate over a dataset in batches.
 
-    A `TensorDataset` (or a `Subset` of one) is sliced: one gather per tensor and batch. Of other datasets the samples are
-    collected one by one and stacked by `collate_fn`.
+    A `TensorDataset` (or a `Subset` of one) is sliced: one gather per tensor and batch. Of other datasets the samples
+    are collected one by one and stacked by `collate_fn`.
 
     Args:
         shuffle: draw a new order at each epoch, from `generator` (default: the library's own).
@@ -41,7 +41,7 @@ class DataLoader:
             raise ValueError("DataLoader: sampler option is mutually exclusive with shuffle")
         if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
             raise ValueError(
-                "DataLoader: batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+                "DataLoader: batch_sampler option is mutually exclusive with batch_size, shuffle, sampler and drop_last"
             )
         self.dataset = dataset
         self.batch_size = batch_size
@@ -114,4 +114,6 @@ def default_collate(samples: list[Any]) -> Any:
         if len(sizes) > 1:
             raise RuntimeError("each element in list of batch should be of equal size")
         return [default_collate(list(each)) for each in zip(*samples, strict=True)]
-    raise TypeError(f"default_collate: batch must contain tensors, arrays, numbers, dicts or lists; found {type(first)}")
+    raise TypeError(
+        f"default_collate: batch must contain tensors, arrays, numbers, dicts or lists; found {type(first)}"
+    )

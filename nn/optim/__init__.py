@@ -8,4 +8,4 @@ from nn.optim.optimizer import Optimizer as Optimizer
 from nn.optim.rmsprop import RMSprop as RMSprop
 from nn.optim.sgd import SGD as SGD
 
-__all__ = ["Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "SGD", "lr_scheduler"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]

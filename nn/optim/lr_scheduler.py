@@ -180,9 +180,7 @@ class CosineAnnealingLR(LRScheduler):
             return self._current()
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # the rate is at its minimum: start to rise
             rise = (1 - math.cos(math.pi / self.T_max)) / 2
-            return [
-                lr + (base - self.eta_min) * rise for base, lr in zip(self.base_lrs, self._current(), strict=True)
-            ]
+            return [lr + (base - self.eta_min) * rise for base, lr in zip(self.base_lrs, self._current(), strict=True)]
         ratio = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / (
             1 + math.cos(math.pi * (self.last_epoch - 1) / self.T_max)
         )

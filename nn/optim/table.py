@@ -16,7 +16,11 @@ class Table:
     """
 
     def __init__(
-        self, params: Sequence[Tensor], states: tuple[str, ...], state: dict[Tensor, dict[str, Any]], group: dict[str, Any]
+        self,
+        params: Sequence[Tensor],
+        states: tuple[str, ...],
+        state: dict[Tensor, dict[str, Any]],
+        group: dict[str, Any],
     ) -> None:
         self.params = list(params)
         self.states = states

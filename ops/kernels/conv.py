@@ -184,9 +184,7 @@ def explain(
         plan = _plan(_grad_weight_plan, x_shape, w_shape, *common, y_shape, None)
     else:
         raise ValueError(f"explain: expected forward, grad_input or grad_weight, got {direction!r}")
-    others = [
-        f"{name} {cycles / 1e6:.3g}" for name, cycles in plan.estimates.items() if name != plan.strategy
-    ]
+    others = [f"{name} {cycles / 1e6:.3g}" for name, cycles in plan.estimates.items() if name != plan.strategy]
     reason = f"against {', '.join(others)}" if others else "the only strategy for this shape"
     return (
         f"conv2d {direction} {x_shape} * {w_shape}: {SENTENCES[plan.strategy]} ({plan.strategy}), "
@@ -220,9 +218,7 @@ def _choose(estimates: dict[str, float], strategy: str | None) -> str:
     if strategy is None:
         return min(estimates, key=estimates.__getitem__)
     if strategy not in estimates:
-        raise ValueError(
-            f"conv2d: strategy {strategy!r} does not support this shape; {', '.join(estimates)} would"
-        )
+        raise ValueError(f"conv2d: strategy {strategy!r} does not support this shape; {', '.join(estimates)} would")
     return strategy
 
 
@@ -258,9 +254,7 @@ def _forward_plan(
     available: int,
 ) -> Plan:
     g = conv_geometry(x_shape, w_shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    return _correlation_plan(
-        g, forward, (g.N, g.K, g.OH, g.OW), dtype, strategy, available, biased=biased, relu=relu
-    )
+    return _correlation_plan(g, forward, (g.N, g.K, g.OH, g.OW), dtype, strategy, available, biased=biased, relu=relu)
 
 
 @functools.lru_cache(PLANS_KEPT)

@@ -109,11 +109,7 @@ def accumulate(grad, x, _, partial, work, layout, _step, t, chunks):
     for k in range(groups * filters):
         g, i = k // filters, k % filters
         for tap in range(tap_tiles):
-            at = (
-                sums
-                + ((g * row_tiles + i // height) * tap_tiles + tap) * tile
-                + i % height * width * lanes * size
-            )
+            at = sums + ((g * row_tiles + i // height) * tap_tiles + tap) * tile + i % height * width * lanes * size
             out = partial + ((t * groups * filters + k) * taps + tap * width) * size
             call(lane_sums, at, min(width, taps - tap * width), out)
 

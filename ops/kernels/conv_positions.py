@@ -113,9 +113,7 @@ def in_place_layout(c: Correlation) -> Phases:
     return Phases(np.zeros((1, 2), np.int64), r * width + s, width, height, height * width)
 
 
-def tile_tables(
-    rows: int, columns: int, pitch: int, vectors: int, dtype: np.dtype[Any], *, in_place: bool
-) -> Int64:
+def tile_tables(rows: int, columns: int, pitch: int, vectors: int, dtype: np.dtype[Any], *, in_place: bool) -> Int64:
     """Cut a band of output rows into vectors and these into tiles.
 
     Returns int64[tiles, 4, vectors]: displacement in the copy and in the output plane, in bytes, valid lanes,
@@ -127,7 +125,7 @@ def tile_tables(
     vector = np.stack([(p * pitch + v) * size, (p * columns + v) * size, np.minimum(lanes, columns - v)])
     vector = np.pad(vector, ((0, 1), (0, -len(p) % vectors)))  # the missing ones have no valid lane
     tables = np.ascontiguousarray(vector.reshape(4, -1, vectors).transpose(1, 0, 2), np.int64)
-    partial = (tables[:, 2] < lanes).any(axis=1)
+    partial: np.ndarray = np.any(tables[:, 2] < lanes, axis=1)
     tables[:, 3] = partial[:, None] * (2 if in_place else 1)
     return tables
 

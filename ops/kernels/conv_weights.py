@@ -177,9 +177,7 @@ def finish(_grad, _x, dw, _, copy, layout, _step, t, chunks):
     inner, outer = (channels, 1) if R * S == 1 else (R * S, channels)
     blocks = filters // lanes
     for g in range(groups):
-        for k in range(
-            blocks * t // chunks * lanes, min(blocks * (t + 1) // chunks * lanes, per_group), lanes
-        ):
+        for k in range(blocks * t // chunks * lanes, min(blocks * (t + 1) // chunks * lanes, per_group), lanes):
             for o in range(outer):
                 source = copy + sums + ((g * inner * outer + o) * filters + k) * size
                 target = dw + ((g * per_group + k) * outer + o) * inner * size

@@ -100,9 +100,7 @@ class Emitter:
         name = f"llvm.{name}.{self.suffix}" + (".p0" if name.startswith("masked") else "")
         function = self.module.globals.get(name)
         if function is None:
-            function = ir.Function(
-                self.module, ir.FunctionType(result, [arg.type for arg in arguments]), name
-            )
+            function = ir.Function(self.module, ir.FunctionType(result, [arg.type for arg in arguments]), name)
         return self.builder.call(function, arguments)
 
     def load(self, address: ir.Value, mask: ir.Value | None = None) -> ir.Value:

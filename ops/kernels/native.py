@@ -216,9 +216,7 @@ else:
 
         def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             first = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
-            numbers = [
-                builder.load(builder.gep(first, [ir.IntType(64)(i)])) for i in range(count.literal_value)
-            ]
+            numbers = [builder.load(builder.gep(first, [ir.IntType(64)(i)])) for i in range(count.literal_value)]
             return context.make_tuple(builder, signature.return_type, numbers)
 
         return types.UniTuple(types.int64, count.literal_value)(types.intp, count), emit

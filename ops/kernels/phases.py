@@ -40,9 +40,7 @@ def phase_layout(rows: Axis, columns: Axis, outputs: int, lanes: int) -> Phases:
     b, b_of_tap = np.unique(s % columns.stride, return_inverse=True)
     pitch = columns.outputs + columns.reach // columns.stride
     height = outputs + rows.reach // rows.stride
-    lines = (
-        -(-height * pitch // lanes) | 1
-    )  # an odd number of vectors: channels spread over all sets of the cache
+    lines = -(-height * pitch // lanes) | 1  # an odd number of vectors: channels spread over all sets of the cache
     offsets = np.stack([np.repeat(a, len(b)), np.tile(b, len(a))], axis=1).astype(np.int64)
     slot = a_of_tap[:, None] * len(b) + b_of_tap[None, :]
     shift = slot * lines * lanes + (r // rows.stride)[:, None] * pitch + (s // columns.stride)[None, :]
@@ -140,9 +138,7 @@ def fill_phases(x, first_plane, channels, top, left, layout, copy):
         source = x + ((first_plane + i // n_phases) * H + row + first * stride_h) * W * size
         target = copy + i * plane * size
         copied = last if stride_w == 1 else first
-        copy_plane(
-            copier, width, source, stride_h * W * size, W, left, target, pitch, first, copied, height, size
-        )
+        copy_plane(copier, width, source, stride_h * W * size, W, left, target, pitch, first, copied, height, size)
         if stride_w > 1:
             gather_plane(
                 gatherer,

@@ -34,9 +34,7 @@ __all__ = [
 ]
 
 
-def _leaf(
-    kind: str, parameters: int, dtype: DTypeLike, emit: Callable[[Emitter], None], *numbers: int
-) -> int:
+def _leaf(kind: str, parameters: int, dtype: DTypeLike, emit: Callable[[Emitter], None], *numbers: int) -> int:
     def module(name: str) -> ir.Module:
         e = Emitter(name, parameters, dtype)
         emit(e)

@@ -203,7 +203,7 @@ def _adaptive(dims: int, reduce: Callable[[np.ndarray], float]) -> Callable[...,
 def _pooling(dims: int, distinct: bool, **extra: Any) -> Samples:
     def drawn(draw: DrawFn) -> Sample:
         leading = draw(st.sampled_from([(2,), (1, 2)]))
-        sizes = tuple(draw(st.integers(3, 5)) for _ in range(dims))
+        sizes = tuple(draw(st.integers(3, 5 if dims < 3 else 3)) for _ in range(dims))
         kernel = draw(st.integers(1, 3))
         parameters: dict[str, Any] = {
             "kernel_size": kernel,
@@ -263,6 +263,7 @@ def _unshuffled(x: np.ndarray, downscale_factor: int) -> np.ndarray:
     return y
 
 
+TWO_BY_TWO = p.Windows((2, 2), (2, 2), (0, 0), (1, 1), (4, 4), (2, 2))
 BLOCKS = {"dilation": choice(1, 2), "padding": choice(0, 1), "stride": choice(1, 2)}
 
 ROWS = [
@@ -291,6 +292,25 @@ ROWS = [
         _avg_pool(2),
         linear=True,
         errors=(Error(RuntimeError, "avg_pool2d", (np.zeros((2, 4)), 2)),),
+    ),
+    Row(
+        p.max_pool3d,
+        _pooling(3, True, dilation=[1, 2], return_indices=[False, True]),
+        _max_pool(3),
+    ),
+    Row(p.avg_pool3d, _pooling(3, False, count_include_pad=[True, False]), _avg_pool(3), linear=True),
+    Row(p.adaptive_avg_pool3d, of((1, 3, 2, 4), choice(1, 2, (2, None, 3))), _adaptive(3, np.mean), linear=True),
+    Row(
+        p.adaptive_max_pool3d,
+        of(array((1, 3, 2, 4), distinct=True), choice(1, 2, (2, None, 3))),
+        _adaptive(3, np.max),
+    ),
+    Row(
+        p.tapped,  # the derivative of a max-pooling's derivative, whose own is a third one
+        of((1, 1, 4, 4), st.just(np.array([[[[0, 3], [1, 2]]]], np.uint8)), windows=st.just(TWO_BY_TWO)),
+        lambda x, taps, windows: np.array([[[[x[0, 0, 0, 0], x[0, 0, 1, 3]], [x[0, 0, 2, 1], x[0, 0, 3, 2]]]]]),
+        torch=None,
+        linear=True,
     ),
     Row(p.adaptive_avg_pool1d, of((1, 2, 5), choice(1, 2, 3, 5)), _adaptive(1, np.mean), linear=True),
     Row(p.adaptive_avg_pool2d, of((2, 5, 4), choice(1, 3, (2, None))), _adaptive(2, np.mean), linear=True),
