@@ -119,7 +119,7 @@ class Primitive:
 
 
 def _mask(inputs: Sequence[Any], counted: bool) -> int:
-    """Return a number whose bit i says that input i requires gradients; `counted` adds a last bit, the end of the list."""
+    """Return a number whose bit i says that input i requires gradients; `counted` adds a bit that ends the list."""
     mask = 1 << len(inputs) if counted else 0
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor) and x._node is not None:
@@ -194,8 +194,10 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
     def call(input: Any) -> Any:
         saved: Sequence[Any]
         sources: Sequence[Any]
-        if not isinstance(input, Tensor) or input._view is not None or input.array.dtype.kind != "f":
+        if not isinstance(input, Tensor) or input.array.dtype.kind != "f":
             return forward(input) if type(input) is ndarray else general(input)
+        if input._view is not None:
+            input._view.refresh(input)
         try:
             output = quiet.run(forward, input.array) if elementwise else forward(input.array)
         except TypeError as error:
@@ -226,11 +228,15 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
     def call(input: Any, other: Any) -> Any:
         saved: Sequence[Any]
         sources: Sequence[Any]
-        if not isinstance(input, Tensor) or input._view is not None:
+        if not isinstance(input, Tensor):
             arrays = type(input) is ndarray and type(other) is ndarray
             return forward(input, other) if arrays else general(input, other)
+        if input._view is not None:
+            input._view.refresh(input)
         x, x_node, y_node = input.array, input._node, None
-        if isinstance(other, Tensor) and other._view is None:
+        if isinstance(other, Tensor):
+            if other._view is not None:
+                other._view.refresh(other)
             y, y_node = other.array, other._node
             if x.dtype is not y.dtype or (makes_float and x.dtype.kind != "f"):
                 return general(input, other)

@@ -152,8 +152,8 @@ class Recorded(Node):
     def _refuse_overwritten(self, what: str, shape: Sequence[int], writes: Any) -> None:
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
-            f"{self.plan.primitive.name} saved {what}, of shape {tuple(shape)}, and {writes.by} has written to it since; it "
-            f"is at version {writes.count}, expected version {writes.version_at(self.sequence)}"
+            f"{self.plan.primitive.name} saved {what} of shape {tuple(shape)}, which {writes.by} has written to since; "
+            f"it is at version {writes.count}, expected version {writes.version_at(self.sequence)}"
         )
 
     def share_output(self, writes: Any, index: int = 0) -> None:

@@ -252,12 +252,13 @@ def _snapshot(target: Tensor, node: Any, start: int) -> None:
         if node.sequence < start:
             continue
         stack.extend(node.parents)
-        for i, source in enumerate(getattr(node, "sources", ())):
-            if source is target:
-                if copy is None:
-                    copy = Tensor(target.array.copy())
-                    copy._node = target._node
-                node.saved[i], node.sources[i] = copy.array, copy
+        if not isinstance(node, Recorded) or not any(source is target for source in node.sources):
+            continue
+        if copy is None:
+            copy = Tensor(target.array.copy(), node=target._node)
+        pairs = zip(node.saved, node.sources, strict=True)
+        node.saved = [copy.array if source is target else value for value, source in pairs]
+        node.sources = [copy if source is target else source for source in node.sources]
 
 
 def assign(target: Tensor, value: Tensor, by: str) -> None:

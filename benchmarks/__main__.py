@@ -20,7 +20,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Time magtape and, where installed, PyTorch: the same program, each in fresh processes, by turns. "
-        "Results are compared before anything is timed. Ratio: PyTorch's median / magtape's; above 1, magtape is faster.",
+        "Results are compared before any timing. Ratio: PyTorch's median / magtape's; above 1, magtape is faster.",
         epilog="benchmarks: " + ", ".join(case.name for case in [*CASES, STARTUP]),
     )
     parser.add_argument(

@@ -10,7 +10,7 @@ def digits(train: bool = True, size: int = 8) -> TensorDataset:
     """Return handwritten digits: images (N, 1, size, size) float32 in [0, 1], labels (N,) int64 in 0…9.
 
     The images are 8×8; a larger `size` is interpolated bilinearly. The 1,797 images come with scikit-learn. The same
-    360, drawn once with equal shares of each digit, are held back for testing; `train` chooses the 1,437 others or these.
+    360, drawn once with equal shares of each digit, are held back for testing; `train` chooses the 1,437 others.
 
     Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
     """

@@ -1,13 +1,15 @@
 """Rows of ops.linear and ops.contraction: sums of products, linear in each factor."""
 
+import math
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from autograd.testing import broadcastable_shapes
+from autograd.testing import broadcastable_shapes, positive
 from ops import contraction as c
+from ops import linalg as lin
 from ops import linear as m
 from tests.row import Error, Row, Sample
 from tests.samples import array, built, choice, listed, of
@@ -148,4 +150,17 @@ ROWS = [
         linear=True,
     ),
     Row(c.matrix_power, of((3, 3), choice(2, 3, 1, 0)), lambda x, n: np.linalg.matrix_power(x, n)),
+    Row(
+        lin.vecdot,
+        of((2, 3), (3,), dim=choice(-1)),
+        lambda x, y, dim: (x * y).sum(dim),
+        linear=True,
+        doubles=False,
+    ),
+    Row(lin.cross, of((2, 3), (2, 3), dim=choice(-1, 1)), lambda x, y, dim: np.cross(x, y, axis=dim), linear=True),
+    Row(
+        lin.matrix_norm,
+        of(array((2, 3, 2), positive()), choice("fro", 1, math.inf), keepdim=choice(False, True)),
+        lambda x, ord, keepdim: np.linalg.norm(x, ord, (1, 2), keepdim),
+    ),
 ]
