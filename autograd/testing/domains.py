@@ -72,4 +72,4 @@ def integers(low: int = -5, high: int = 5) -> Domain:
     >>> integers(-1, 2).numbers(4).tolist()
     [0.0, 1.0, -1.0, 2.0]
     """
-    return Domain(low, high, 1, refinable=False)
+    return Domain(float(low), float(high), 1.0, refinable=False)

@@ -20,12 +20,11 @@ from numba.core import config as numba_config
 from ops.kernels import (
     adaptive_pool,
     arithmetic,
-    conv,
     elementwise,
-    gemm,
     norm,
     optim,
     pool,
+    product_cases,
     random,
     row_norm,
     simd,
@@ -37,7 +36,7 @@ from ops.kernels.threads import least_threads, start_pool
 
 config: Any = numba_config  # numba has some types, not all
 
-MODULES = (elementwise, arithmetic, softmax, norm, row_norm, pool, adaptive_pool, random, optim, gemm, conv)
+MODULES = (product_cases, elementwise, arithmetic, softmax, norm, row_norm, pool, adaptive_pool, random, optim)
 
 
 def cases(only: str) -> Iterator[tuple[str, Callable[[], object]]]:

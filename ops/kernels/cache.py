@@ -21,7 +21,7 @@ import sys
 import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,11 @@ def identify(function: Callable[..., object], options: object) -> str | None:
     return hashlib.sha256(repr((place, code.co_code, options, closure)).encode()).hexdigest()
 
 
+def arguments(signature: Any) -> tuple[types.Type, ...]:
+    """Return the argument types; numba names a kernel's signature by them and a callback's by a Signature."""
+    return tuple(getattr(signature, "args", signature))
+
+
 class KernelCache(_Cache):
     """The entries of one kernel, one file per signature; fills the place of numba's cache in a dispatcher."""
 
@@ -203,21 +208,21 @@ class KernelCache(_Cache):
         folder = cache_directory()
         return None if folder is None else str(folder)
 
-    def path(self, signature: Iterable[object]) -> Path | None:
+    def path(self, signature: Any) -> Path | None:
         """Return the file that holds, or would hold, the code for a signature."""
         folder = cache_directory()
         if folder is None or not self._enabled:
             return None
         # With the class, for a Tuple and a StarArgTuple, which are different signatures, print alike.
-        described = [f"{type(part).__name__} {part}" for part in signature]
+        described = [f"{type(part).__name__} {part}" for part in arguments(signature)]
         digest = hashlib.sha256(f"{self._identity} {described}".encode()).hexdigest()
         return folder / f"{self._name}-{digest[:32]}.bin"
 
-    def load_overload(self, sig: Iterable[object], target_context: Any) -> Any:
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return compiled code for a signature, None where there is none that can be used."""
         path = self.path(sig)
         result = None if path is None else self._read(path, target_context)
-        if result is not None and result.signature.args != tuple(sig):
+        if result is not None and result.signature.args != arguments(sig):
             result = None
         KernelCache.hits += result is not None
         KernelCache.misses += result is None
@@ -237,7 +242,7 @@ class KernelCache(_Cache):
             warn_once(f"{path.name} cannot be read ({error!r})")
             return None
 
-    def save_overload(self, sig: Iterable[object], data: Any) -> None:
+    def save_overload(self, sig: Any, data: Any) -> None:
         """Keep compiled code; the file appears whole or not at all."""
         path = self.path(sig)
         if path is None or data.library.has_dynamic_globals or data.lifted:
