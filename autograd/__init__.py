@@ -214,7 +214,7 @@ from ops.joining import (
     stack,
     vstack,
 )
-from ops.kernels.threads import get_num_threads, set_num_threads
+from ops.lazy_kernels import get_num_threads, set_num_threads
 from ops.linear import addbmm, addmm, addmv, addr, baddbmm, bmm, dot, ger, inner, matmul, mm, mv, outer, vdot
 from ops.norm import group_norm, layer_norm, rms_norm
 from ops.padding import constant_pad_nd

@@ -15,6 +15,8 @@ from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.comparison import eq, ge, gt, logical_and, logical_not, where
 from ops.elementary import log, zeros_of
+from ops.fused import LARGE
+from ops.lazy_kernels import arithmetic
 
 # -- the four operations -----------------------------------------------------------------------------------------------
 
@@ -23,7 +25,7 @@ from ops.elementary import log, zeros_of
 @elementwise
 def plus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ + yᵢ."""
-    return np.add(x, y)
+    return np.add(x, y) if x.size <= LARGE else arithmetic.add(x, y)
 
 
 plus.vjp(x=lambda grad: grad, y=lambda grad: grad)
@@ -37,7 +39,7 @@ def minus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         raise RuntimeError(
             "sub: two bool tensors cannot be subtracted, use the `^` or `logical_xor()` operator instead"
         )
-    return np.subtract(x, y)
+    return np.subtract(x, y) if x.size <= LARGE else arithmetic.sub(x, y)
 
 
 minus.vjp(x=lambda grad: grad, y=lambda grad: -grad)
@@ -47,7 +49,7 @@ minus.vjp(x=lambda grad: grad, y=lambda grad: -grad)
 @elementwise
 def mul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ yᵢ."""
-    return np.multiply(x, y)
+    return np.multiply(x, y) if x.size <= LARGE else arithmetic.mul(x, y)
 
 
 mul.vjp(x=lambda grad, y: grad * y, y=lambda grad, x: grad * x)
@@ -57,7 +59,7 @@ mul.vjp(x=lambda grad, y: grad * y, y=lambda grad, x: grad * x)
 @elementwise
 def true_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ / yᵢ."""
-    return np.true_divide(x, y)
+    return np.true_divide(x, y) if x.size <= LARGE else arithmetic.div(x, y)
 
 
 true_divide.vjp(
@@ -88,7 +90,7 @@ def _scaled(name: str, input: Any, other: Any, alpha: float) -> Any:
     given = [x.array if isinstance(x, Tensor) else x for x in (input, other)]
     if isinstance(alpha, float) and dtypes.result_dtype(given).kind != "f":
         raise RuntimeError(f"{name}: For integral input tensors, argument alpha must not be a floating point number.")
-    return mul(other, alpha)
+    return mul(other, alpha) if isinstance(other, (Tensor, np.ndarray)) else other * alpha
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ops.kernels.conv import conv2d_forward, conv2d_grad_input, conv2d_grad_weight
 from ops.kernels.geometry import Axis
+from ops.lazy_kernels import conv as kernels
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -44,7 +44,7 @@ def forward(x: Array, w: Array, bias: Array | None, settings: ConvSettings) -> A
     options = settings.of_plane()
     if x.ndim == 5:
         return _volume_forward(x, w, bias, settings)
-    y = conv2d_forward(plane(x), plane(w), bias, **options)
+    y = kernels.conv2d_forward(plane(x), plane(w), bias, **options)
     return y if x.ndim == 4 else y.reshape(*y.shape[:2], y.shape[3])
 
 
@@ -53,7 +53,7 @@ def grad_input(dy: Array, w: Array, input_shape: Shape, settings: ConvSettings) 
     if dy.ndim == 5:
         return _volume_grad_input(dy, w, input_shape, settings)
     options = settings.of_plane()
-    return conv2d_grad_input(plane(dy), plane(w), plane_shape(input_shape), **options).reshape(input_shape)
+    return kernels.conv2d_grad_input(plane(dy), plane(w), plane_shape(input_shape), **options).reshape(input_shape)
 
 
 def grad_weight(dy: Array, x: Array, weight_shape: Shape, settings: ConvSettings) -> Array:
@@ -61,7 +61,7 @@ def grad_weight(dy: Array, x: Array, weight_shape: Shape, settings: ConvSettings
     if dy.ndim == 5:
         return _volume_grad_weight(dy, x, weight_shape, settings)
     options = settings.of_plane()
-    return conv2d_grad_weight(plane(dy), plane(x), plane_shape(weight_shape), **options).reshape(weight_shape)
+    return kernels.conv2d_grad_weight(plane(dy), plane(x), plane_shape(weight_shape), **options).reshape(weight_shape)
 
 
 def plane(x: Array) -> Array:
@@ -79,7 +79,7 @@ def _volume_forward(x: Array, w: Array, bias: Array | None, settings: ConvSettin
     slices = _depth_first(x)
     y: Any = None
     for tap, outputs, inputs in _depth_taps(axis):
-        part = conv2d_forward(_planes(slices[inputs]), w[:, :, tap], None, **options)
+        part = kernels.conv2d_forward(_planes(slices[inputs]), w[:, :, tap], None, **options)
         if y is None:
             y = np.zeros((axis.outputs, x.shape[0], *part.shape[1:]), x.dtype)
         y[outputs] += part.reshape(y[outputs].shape)
@@ -94,7 +94,7 @@ def _volume_grad_input(dy: Array, w: Array, input_shape: Shape, settings: ConvSe
     dx = np.zeros((axis.size, *shape), dy.dtype)
     for tap, outputs, inputs in _depth_taps(axis._replace(outputs=dy.shape[2])):
         part = _planes(grads[outputs])
-        sums = conv2d_grad_input(part, w[:, :, tap], (len(part), *shape[1:]), **options)
+        sums = kernels.conv2d_grad_input(part, w[:, :, tap], (len(part), *shape[1:]), **options)
         dx[inputs] += sums.reshape(dx[inputs].shape)
     return _depth_third(dx)
 
@@ -105,7 +105,7 @@ def _volume_grad_weight(dy: Array, x: Array, weight_shape: Shape, settings: Conv
     dw = np.zeros(weight_shape, dy.dtype)
     shape = weight_shape[:2] + weight_shape[3:]
     for tap, outputs, inputs in _depth_taps(axis._replace(outputs=dy.shape[2])):
-        dw[:, :, tap] = conv2d_grad_weight(_planes(grads[outputs]), _planes(slices[inputs]), shape, **options)
+        dw[:, :, tap] = kernels.conv2d_grad_weight(_planes(grads[outputs]), _planes(slices[inputs]), shape, **options)
     return dw
 
 

@@ -14,7 +14,7 @@ from autograd.primitive import primitive
 from autograd.random import default_generator
 from autograd.tensor import Tensor
 from autograd.views import assign
-from ops.kernels import random
+from ops.lazy_kernels import random
 
 Array = np.ndarray[Any, Any]
 

@@ -12,7 +12,7 @@ from autograd.elementwise import elementwise
 from autograd.primitive import primitive
 from ops.comparison import clamped, eq, isposinf, le, logical_and, logical_or, ne, where
 from ops.fused import LARGE, fused
-from ops.kernels import elementwise as kernels
+from ops.lazy_kernels import elementwise as kernels
 
 LN2, LN10 = math.log(2), math.log(10)
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)

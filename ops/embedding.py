@@ -9,7 +9,7 @@ from autograd.tensor import Tensor
 from autograd.views import mark_written
 from ops.dims import array_of
 from ops.indexing import ZERO, overwritten
-from ops.kernels.rows import add_rows
+from ops.lazy_kernels import rows as row_kernels
 from ops.selecting import integers
 from ops.shape import unsqueeze
 
@@ -30,7 +30,7 @@ def looked_up(
 def summed_rows(x: np.ndarray, index: np.ndarray, *, rows: int, padding_idx: int | None) -> np.ndarray:
     """y[r, :] = Σ x[..., :] over index[...] = r, and 0 in row `padding_idx`: the gradient of a table."""
     y = np.zeros((rows, x.shape[-1]), x.dtype)
-    add_rows(y, index.reshape(-1), x.reshape(index.size, x.shape[-1]))
+    row_kernels.add_rows(y, index.reshape(-1), x.reshape(index.size, x.shape[-1]))
     if padding_idx is not None:
         y[padding_idx] = 0
     return y

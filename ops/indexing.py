@@ -16,7 +16,7 @@ from autograd.grad_mode import is_recording
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from autograd.views import assign, mark_written, overlaps, write, writes_of
-from ops.kernels.rows import add_rows
+from ops.lazy_kernels import rows as row_kernels
 from ops.shape import expand, reshape
 from ops.slicing import sliced
 
@@ -49,7 +49,7 @@ def unindexed(x: np.ndarray, *indices: np.ndarray, dims: Sizes, shape: Sizes) ->
     index, rows = _rows(x, indices, dims, shape)
     rest = [i for i in range(len(shape)) if i not in dims]
     y = np.zeros([shape[i] for i in (*dims, *rest)], x.dtype)
-    add_rows(y.reshape(math.prod([shape[i] for i in dims]), rows.shape[1]), index, rows)
+    row_kernels.add_rows(y.reshape(math.prod([shape[i] for i in dims]), rows.shape[1]), index, rows)
     return y.transpose(np.argsort((*dims, *rest)))
 
 

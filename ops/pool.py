@@ -13,8 +13,8 @@ import numpy as np
 
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
-from ops.kernels import adaptive_pool, pool
 from ops.kernels.geometry import Pair
+from ops.lazy_kernels import adaptive_pool, pool
 from ops.pool_arguments import (
     Sizes,
     Windows,

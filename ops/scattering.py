@@ -11,7 +11,7 @@ from autograd.tensor import Tensor
 from ops.dims import array_of, wrap_dim
 from ops.indexing import ZERO, indexed
 from ops.joining import cat
-from ops.kernels.rows import add_rows
+from ops.lazy_kernels import rows as row_kernels
 from ops.selecting import integers
 from ops.shape import broadcast_shapes, expand, ravel, reshape
 from ops.slicing import sliced
@@ -38,7 +38,7 @@ def gathered(x: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
 def ungathered(x: np.ndarray, index: np.ndarray, *, dim: int, shape: Sizes) -> np.ndarray:
     """Zeros with x[..., i, ...] added at [..., index[..., i, ...], ...]: the adjoint of `gathered`."""
     y = np.zeros(shape, x.dtype)
-    add_rows(y.reshape(-1, 1), _flat_positions(index, dim, shape).reshape(-1), x.reshape(-1, 1))
+    row_kernels.add_rows(y.reshape(-1, 1), _flat_positions(index, dim, shape).reshape(-1), x.reshape(-1, 1))
     return y
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from nn.optim.optimizer import Optimizer, check_at_least_zero
 from nn.optim.table import Table
-from ops.kernels import optim
+from ops.lazy_kernels import optim
 
 
 class RMSprop(Optimizer):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from autograd.tensor import Tensor
-from ops.kernels.optim import Parameters
+from ops.lazy_kernels import optim
 
 
 class Table:
@@ -25,7 +25,7 @@ class Table:
         self.params = list(params)
         self.states = states
         # The kernels want C order; a parameter in another order is stepped in a copy.
-        self.parameters = Parameters([np.asarray(p.array, order="C") for p in self.params], states)
+        self.parameters = optim.Parameters([np.asarray(p.array, order="C") for p in self.params], states)
         for i, param in enumerate(self.params):
             self._adopt(i, state[param], group)
 

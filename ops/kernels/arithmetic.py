@@ -62,6 +62,8 @@ def div_numbers(_real: type) -> Function:
 
 def pays(x: Array, y: Array) -> bool:
     """Return whether the work is large enough, and of the form, to be split over threads."""
+    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
+        return False
     large = x.size > THRESHOLD and x.shape == y.shape and threads_for(x.size, THRESHOLD // 2) > 1
     return large and x.dtype == y.dtype and x.dtype in (np.float32, np.float64)
 

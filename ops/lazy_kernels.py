@@ -1,0 +1,48 @@
+"""The kernels as primitives and optimisers call them: a module is imported, and numba with it, at its first use.
+
+numba takes longer to import than all else together, and a program's first seconds should not wait for it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ops.kernels import adaptive_pool as adaptive_pool
+    from ops.kernels import arithmetic as arithmetic
+    from ops.kernels import conv as conv
+    from ops.kernels import elementwise as elementwise
+    from ops.kernels import gemm as gemm
+    from ops.kernels import norm as norm
+    from ops.kernels import optim as optim
+    from ops.kernels import pool as pool
+    from ops.kernels import random as random
+    from ops.kernels import row_norm as row_norm
+    from ops.kernels import rows as rows
+    from ops.kernels import softmax as softmax
+    from ops.kernels import threads as threads
+else:
+
+    class _Lazy:
+        """Stands for a module; what is asked of it is kept, so that only the first use costs an import."""
+
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def __getattr__(self, attribute: str) -> Any:
+            value = getattr(importlib.import_module(f"ops.kernels.{self._name}"), attribute)
+            setattr(self, attribute, value)
+            return value
+
+    adaptive_pool, arithmetic, conv, elementwise = map(_Lazy, ("adaptive_pool", "arithmetic", "conv", "elementwise"))
+    gemm, norm, optim, pool, random = map(_Lazy, ("gemm", "norm", "optim", "pool", "random"))
+    row_norm, rows, softmax, threads = map(_Lazy, ("row_norm", "rows", "softmax", "threads"))
+
+
+def get_num_threads() -> int:
+    """Return into how many chunks large work is split."""
+    return threads.get_num_threads()
+
+
+def set_num_threads(n: int) -> None:
+    """Split large work into n chunks from now on, in every Python thread."""
+    threads.set_num_threads(n)
