@@ -561,12 +561,13 @@ def test_add_rows_in_several_threads():
     rng = np.random.default_rng(0)
     index, source = rng.integers(0, 50, 3000), rng.standard_normal((3000, 70))
     results = []
+    before = autograd.get_num_threads()
     for threads in (1, 2, 3):
         autograd.set_num_threads(threads)
         found = np.zeros((50, 70))
         add_rows(found, index, source)
         results.append(found)
-    autograd.set_num_threads(2)
+    autograd.set_num_threads(before)
     expected = np.zeros((50, 70))
     np.add.at(expected, index, source)
     for found in results:
