@@ -19,6 +19,7 @@ from autograd.tape import as_tuple, grad
 from autograd.tensor import Tensor
 
 _PRINTED = 64  # Jacobians of at most this many entries are shown whole
+_ROUNDING = 8 * 2.0**-52  # how far off y may be, relative to itself: a difference of two is divided by 2ε
 
 
 class GradcheckError(RuntimeError):
@@ -49,7 +50,7 @@ class _Names(NamedTuple):
         return f"output {index}" + (f" ({self.outputs[index]})" if index < len(self.outputs) else "")
 
 
-def _differs(analytical: Any, numerical: Any, atol: float, rtol: float) -> Any:
+def _differs(analytical: Any, numerical: Any, atol: Any, rtol: float) -> Any:
     """Say where |a - n| <= atol + rtol·|n| does not hold; it holds for no NaN."""
     with np.errstate(invalid="ignore"):
         return ~(np.abs(analytical - numerical) <= atol + rtol * np.abs(numerical))
@@ -116,6 +117,10 @@ class _Check:
                 values.append([np.array(outputs[position].array, np.float64) for position in positions])
         return [(above - below) / (2 * self.options.eps) for above, below in zip(*values, strict=True)]
 
+    def rounding(self, position: int) -> np.ndarray:
+        """Return how far off a slope of each element of an output may be by rounding alone."""
+        return _ROUNDING * np.abs(self.outputs[position].array.astype(np.float64)) / self.options.eps
+
     def numerical(self, x: Tensor, positions: Sequence[int]) -> list[np.ndarray]:
         """Return the Jacobian of each output at `positions`, one column per element of x."""
         columns: list[list[np.ndarray]] = [[] for _ in positions]
@@ -152,7 +157,8 @@ class _Check:
             numerical = self.numerical(x, self.positions)
             for position, jacobians, n in zip(self.positions, analytical, numerical, strict=True):
                 a = jacobians[number]
-                where = _differs(a, n, self.options.atol, self.options.rtol)
+                atol = self.options.atol + self.rounding(position).reshape(-1, 1)
+                where = _differs(a, n, atol, self.options.rtol)
                 if where.any():
                     raise GradcheckError(self.mismatch(position, index, a, n, where))
 
@@ -189,7 +195,8 @@ class _Check:
             slopes = self.slopes(x, u, self.positions)
             for position, v, row, slope in zip(self.positions, vs, rows, slopes, strict=True):
                 a, n = (row[number] * u).sum(), (v * slope).sum()
-                atol = self.options.atol * float(np.linalg.norm(u) * np.linalg.norm(v))
+                atol = self.options.atol * np.linalg.norm(u) * np.linalg.norm(v)
+                atol += np.linalg.norm(v * self.rounding(position))
                 if _differs(a, n, atol, self.options.rtol):
                     self.check_jacobians()  # says where
                     raise GradcheckError(
@@ -360,8 +367,9 @@ def gradcheck(
 ) -> bool:
     """Check ∂func(inputs)/∂input, for each input that requires grad, against central differences.
 
-    Entries agree when |analytical - numerical| <= atol + rtol·|numerical|. Use float64, and stay more than
-    `eps` away from kinks and ties. Backward must also give the same twice, and zero for a zero gradient.
+    Entries agree when |analytical - numerical| <= atol + rtol·|numerical|, with 2⁻⁴⁹·|y| / eps more for the rounding
+    of y, which counts where |y| is large. Use float64, and stay more than `eps` away from kinks and ties. Backward
+    must also give the same twice, and zero for a zero gradient.
 
     Args:
         func: takes `inputs`, returns a Tensor or a sequence of them. Outputs that do not require grad are

@@ -109,6 +109,15 @@ def test_linear_functions_allow_large_steps() -> None:
     assert gradcheck(lambda x, y: x * y, (leaf(3), leaf(3, seed=1)), eps=1.0, atol=1e-12, rtol=1e-12)
 
 
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_rounding_of_large_values_is_allowed_for(fast_mode: bool) -> None:
+    """y = 1e6 is known to 1e-10, its slope to 1e-4 only; what is wrong by 0.1 % is still rejected."""
+    x = leaf(3)
+    assert gradcheck(lambda x: 1e6 + x.exp(), x, fast_mode=fast_mode, **TIGHT)
+    with pytest.raises(GradcheckError):
+        gradcheck(lambda x: 1e6 + cube_with(one_permille_off)(x), x, fast_mode=fast_mode, **TIGHT)
+
+
 def test_it_works_under_no_grad_and_leaves_grad_untouched() -> None:
     x = leaf(2)
     with autograd.no_grad():

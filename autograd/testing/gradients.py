@@ -44,7 +44,7 @@ def check_gradients(
         arguments: strategies such as `tensors(...)`, or values; values alone are checked as they are.
         order: 1 for first derivatives, 2 for second ones also.
         parameters: further tensors the function reads, to be checked as well; a Module's are all its own.
-        atol, rtol: entries agree when |analytical - numerical| <= atol + rtol·|numerical|.
+        eps, atol, rtol: as in `gradcheck`, but tighter: a derivative wrong by 0.1 % fails.
         fast_mode: compare random projections, not whole Jacobians.
         max_examples: how many points are drawn; by default, as the Hypothesis profile says.
 

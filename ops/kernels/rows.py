@@ -32,7 +32,11 @@ def add_rows(target: Array, index: Array, source: Array) -> None:
         np.add.at(target, index, source)
         return
     chunks = max(1, min(threads_for(source.size), target.shape[1] // LEAST_COLUMNS))
-    add_rows_chunked(target, dense(index.astype(np.int64, copy=False)), dense(source), chunks)
+    index, source = dense(index.astype(np.int64, copy=False)), dense(source)
+    if chunks == 1:
+        add_columns(target, index, source, 0, target.shape[1])
+    else:
+        add_rows_chunked(target, index, source, chunks)
 
 
 @kernel(parallel=True)
