@@ -5,6 +5,7 @@ each thread keeps one context in which NumPy is silent and runs its forwards the
 """
 
 import contextvars
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -24,10 +25,27 @@ class _Quiet(threading.local):
 quiet = _Quiet()
 
 
-def elementwise(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a forward whose inputs broadcast with each other: primitives run it quietly and explain its errors."""
-    forward.elementwise = True  # type: ignore[attr-defined]  # functions take attributes
-    return forward
+SMALL = 2048
+"""Elements up to which NumPy beats a fused kernel: its calls start sooner, but make one pass over memory each."""
+
+
+def elementwise(forward: Callable[..., Any] | None = None, *, small: Callable[..., Any] | None = None) -> Any:
+    """Mark a forward whose inputs broadcast with each other: primitives run it quietly and explain its errors.
+
+    `small` is the NumPy ufunc that computes the same, and does so for up to `SMALL` elements.
+    """
+    if forward is None:
+        return functools.partial(elementwise, small=small)
+    large, chosen = forward, forward
+    if small is not None:
+
+        @functools.wraps(large)
+        def chosen(x: np.ndarray, *others: np.ndarray) -> Any:
+            return small(x, *others) if x.size <= SMALL else large(x, *others)
+
+    chosen.elementwise = True  # type: ignore[attr-defined]  # functions take attributes
+    chosen.small = small or chosen  # type: ignore[attr-defined]
+    return chosen
 
 
 def explained(name: str, error: Exception, arrays: Any) -> Exception:
@@ -35,6 +53,10 @@ def explained(name: str, error: Exception, arrays: Any) -> Exception:
     given = [np.asarray(x) for x in arrays if x is not None]
     if isinstance(error, ValueError) and "broadcast" in str(error):
         return RuntimeError(f"{name}: {_mismatch([x.shape for x in given])}")
+    if isinstance(error, TypeError) and "boolean subtract" in str(error):
+        return RuntimeError(
+            f"{name}: two bool tensors cannot be subtracted, use the `^` or `logical_xor()` operator instead"
+        )
     if isinstance(error, TypeError) and "ufunc" in str(error):
         return NotImplementedError(f"{name}: not implemented for {', '.join({str(x.dtype): 0 for x in given})}")
     return error

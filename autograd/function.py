@@ -115,7 +115,7 @@ class FunctionNode(Node):
 
     def __init__(self, function: type["Function"], ctx: Context, args: Sequence[Any], outputs: Sequence[Any]) -> None:
         wanted = [x for x, needs in zip(args, ctx.needs_input_grad, strict=True) if needs]
-        super().__init__([x._node for x in wanted], next(x.array for x in outputs if isinstance(x, Tensor)))
+        self.place([x._node for x in wanted], next(x.array for x in outputs if isinstance(x, Tensor)))
         self.function = function
         self.ctx = ctx
         self.needs = ctx.needs_input_grad

@@ -13,7 +13,7 @@ import numpy as np
 
 from autograd.hooks import Hooks
 
-next_sequence = itertools.count().__next__
+positions = itertools.count()  # on the tape; shared by all threads
 
 
 class Node:
@@ -21,12 +21,16 @@ class Node:
 
     __slots__ = ("__weakref__", "dtype", "hooks", "parents", "sequence", "shape")
 
-    def __init__(self, parents: "Sequence[Node]", output: np.ndarray) -> None:
+    parents: "Sequence[Node]"
+    hooks: Hooks | None
+
+    def place(self, parents: "Sequence[Node]", output: np.ndarray) -> None:
+        """Take the next position on the tape, behind `parents`."""
         self.parents = parents
         self.shape = output.shape
         self.dtype = output.dtype
-        self.hooks: Hooks | None = None
-        self.sequence = next_sequence()
+        self.hooks = None
+        self.sequence = next(positions)
 
     def pull(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:
         """Return a gradient (or None) for each parent, given the output's: vectorᵀ · Jacobian.
@@ -42,7 +46,7 @@ class Node:
         """Return the same node over other parents, with what `copied` makes of each saved value."""
         node = object.__new__(type(self))
         node.parents, node.shape, node.dtype, node.hooks = parents, self.shape, self.dtype, self.hooks
-        node.sequence = next_sequence()
+        node.sequence = next(positions)
         return node
 
     def name(self) -> str:
@@ -74,7 +78,7 @@ class Leaf(Node):
     __slots__ = ("tensor",)
 
     def __init__(self, tensor: Any) -> None:
-        super().__init__((), tensor.array)
+        self.place((), tensor.array)
         self.tensor = weakref.ref(tensor)  # the tensor holds its node, not the other way round
 
     def name(self) -> str:
@@ -87,7 +91,7 @@ class OutputOf(Node):
     __slots__ = ("count", "index")
 
     def __init__(self, node: Node, index: int, count: int, output: np.ndarray) -> None:
-        super().__init__((node,), output)
+        self.place((node,), output)
         self.index = index
         self.count = count
 

@@ -26,16 +26,28 @@ import numpy as np
 from numpy import asarray, ndarray  # by name: looked up on every call
 
 from autograd import dtypes
-from autograd.elementwise import explained, quiet
+from autograd.elementwise import SMALL, explained, quiet
 from autograd.grad_mode import is_recording
-from autograd.recorded import DTYPE, INPUT, OUTPUT, PARAMETER, RESIDUAL, SHAPE, Plan, Recorded, Rule
-from autograd.tensor import Tensor
+from autograd.plan import Plan, Rule
+from autograd.recorded import (
+    DTYPE,
+    FIRST_INPUT,
+    INPUT,
+    NOTHING,
+    OUTPUT,
+    PARAMETER,
+    RESIDUAL,
+    SECOND_INPUT,
+    SHAPE,
+    THE_OUTPUT,
+    record,
+)
+from autograd.tensor import Tensor, computed
 
 Promotion = Literal["common", "float"]
 
 FIRST, SECOND, BOTH = 1, 2, 3  # which inputs require gradients
 NO_PARAMETERS: dict[str, Any] = {}
-NO_SOURCE = (None,)
 
 
 class _Plans(dict[int, Plan]):
@@ -57,6 +69,7 @@ class Primitive:
         self.promotion = promotion
         self.residual = residual
         self.elementwise = getattr(forward, "elementwise", False)
+        self.small = getattr(forward, "small", forward)  # what computes it up to SMALL elements
         self.name = forward.__name__.rstrip("_")
         signature = inspect.signature(forward).parameters.values()
         self.inputs = [p.name for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -175,13 +188,12 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
             output, residual = output
         if type(output) is not ndarray:
             output = asarray(output)
-        result = Tensor(output)
         if tracked and output.dtype.kind == "f" and is_recording() and primitive.differentiable:
             plan = primitive.plans[_mask(inputs, counted=primitive.variadic != "")]
             if plan.indices:
                 saved, sources = plan.save(inputs, parameters, output, residual)
-                result._node = Recorded(plan, [inputs[i]._node for i in plan.indices], output, saved, sources)
-        return result
+                return record(plan, [inputs[i]._node for i in plan.indices], output, saved, sources)
+        return computed(output, None)
 
     return call
 
@@ -189,32 +201,34 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
 def _unary(primitive: Primitive) -> Callable[..., Any]:
     """Return `_general` written out for one floating input and no parameters."""
     forward, plans, general = primitive.forward, primitive.plans, _general(primitive)
-    elementwise = primitive.elementwise
+    elementwise, small = primitive.elementwise, primitive.small
 
     def call(input: Any) -> Any:
-        saved: Sequence[Any]
-        sources: Sequence[Any]
+        saved: Any
+        sources: Any
         if not isinstance(input, Tensor) or input.array.dtype.kind != "f":
             return forward(input) if type(input) is ndarray else general(input)
         if input._view is not None:
             input._view.refresh(input)
+        x, node = input.array, input._node
         try:
-            output = quiet.run(forward, input.array) if elementwise else forward(input.array)
-        except TypeError as error:
-            if not elementwise:
-                raise
-            raise explained(primitive.name, error, (input.array,)) from None
+            output = quiet.run(small if x.size <= SMALL else forward, x) if elementwise else forward(x)
+        except TypeError:
+            return general(input)  # which explains it
         if type(output) is not ndarray:
             output = asarray(output)
-        node = input._node
-        if node is None or not is_recording() or not primitive.rules:
-            return Tensor(output)
+        if node is None or not is_recording():
+            return computed(output, None)
         plan = plans[FIRST]
-        if plan.only and plan.only[0] == OUTPUT:
-            saved, sources = (output,), NO_SOURCE
-        else:
+        if plan.keeps == THE_OUTPUT:
+            saved, sources = output, None
+        elif plan.keeps == FIRST_INPUT:
+            saved, sources = x, input
+        elif plan.indices:
             saved, sources = plan.save((input,), NO_PARAMETERS, output, None)
-        return Tensor(output, False, Recorded(plan, (node,), output, saved, sources))
+        else:
+            return computed(output, None)
+        return record(plan, (node,), output, saved, sources)
 
     return call
 
@@ -223,11 +237,12 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
     """Return `_general` written out for two tensors of one type, or one and a number, and no parameters."""
     forward, plans, general = primitive.forward, primitive.plans, _general(primitive)
     makes_float, promotes = primitive.promotion == "float", primitive.promotion is not None
-    elementwise = primitive.elementwise
+    elementwise, small = primitive.elementwise, primitive.small
 
     def call(input: Any, other: Any) -> Any:
-        saved: Sequence[Any]
-        sources: Sequence[Any]
+        parents: Sequence[Any]
+        saved: Any
+        sources: Any
         if not isinstance(input, Tensor):
             arrays = type(input) is ndarray and type(other) is ndarray
             return forward(input, other) if arrays else general(input, other)
@@ -237,40 +252,42 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
         if isinstance(other, Tensor):
             if other._view is not None:
                 other._view.refresh(other)
-            y, y_node = other.array, other._node
+            y, y_node, source = other.array, other._node, other
             if x.dtype is not y.dtype or (makes_float and x.dtype.kind != "f"):
                 return general(input, other)
         elif promotes and type(other) is float and x.dtype.kind == "f":
-            other, y = None, asarray(other, x.dtype)
+            y, source = asarray(other, x.dtype), None
         else:
             return general(input, other)
         try:
-            output = quiet.run(forward, x, y) if elementwise else forward(x, y)
-        except (TypeError, ValueError) as error:
-            if not elementwise:
-                raise
-            raise explained(primitive.name, error, (x, y)) from None
+            output = quiet.run(small if x.size <= SMALL else forward, x, y) if elementwise else forward(x, y)
+        except (TypeError, ValueError):
+            return general(input, other)  # which explains it
         if type(output) is not ndarray:
             output = asarray(output)
-        if (x_node is None and y_node is None) or not is_recording() or not primitive.rules:
-            return Tensor(output)
         if y_node is None:
-            plan, parents = plans[FIRST], [x_node]
+            if x_node is None:
+                return computed(output, None)
+            plan, parents = plans[FIRST], (x_node,)
         elif x_node is None:
-            plan, parents = plans[SECOND], [y_node]
+            plan, parents = plans[SECOND], (y_node,)
         else:
-            plan, parents = plans[BOTH], [x_node, y_node]
-        if plan.incomplete:
+            plan, parents = plans[BOTH], (x_node, y_node)
+        if not is_recording():
+            return computed(output, None)
+        keeps = plan.keeps
+        if keeps == SECOND_INPUT:
+            saved, sources = y, source
+        elif keeps == NOTHING:
+            saved = sources = ()
+        elif keeps == FIRST_INPUT:
+            saved, sources = x, input
+        elif plan.indices:
             parents = [(x_node, y_node)[i] for i in plan.indices]
-        if plan.only is None:
-            saved, sources = plan.save((input, y if other is None else other), NO_PARAMETERS, output, None)
-        elif not plan.only:
-            saved, sources = (), ()
-        elif plan.only[0] == INPUT:
-            saved, sources = ((y,), (other,)) if plan.only[1] else ((x,), (input,))
+            saved, sources = plan.save((input, y if source is None else other), NO_PARAMETERS, output, None)
         else:
-            saved, sources = (output,), NO_SOURCE
-        return Tensor(output, False, Recorded(plan, parents, output, saved, sources))
+            return computed(output, None)
+        return record(plan, parents, output, saved, sources)
 
     return call
 

@@ -20,6 +20,49 @@ from autograd.tensor import Tensor
 _accumulating = threading.Lock()  # separate graphs may share leaves and run backward in several threads
 
 
+class _Arrivals:
+    """The gradients that have arrived at nodes, and those nodes, to be visited from the latest to the earliest."""
+
+    def __init__(self, recording: bool, needed: set[Node] | None) -> None:
+        self.recording = recording
+        self.needed = needed  # gradients for other nodes are dropped; None: there are no others
+        self.pending: dict[Node, Any] = {}
+        self.queue: list[tuple[int, Node]] = []
+        self.owned: set[Node] = set()  # nodes whose gradient was summed here, and may be added to in place
+
+    def hand_on(self, parents: Sequence[Node], grads: Sequence[Any]) -> None:
+        """Deliver a node's gradients to its parents."""
+        pending, needed = self.pending, self.needed
+        for parent, grad in zip(parents, grads, strict=True):
+            if grad is None or (needed is not None and parent not in needed):
+                continue
+            fits = type(grad) is ndarray and grad.shape == parent.shape and grad.dtype is parent.dtype
+            if fits and parent not in pending:
+                pending[parent] = grad  # the common case of `deliver`, written out
+                heappush(self.queue, (-parent.sequence, parent))
+            else:
+                self.deliver(parent, grad)
+
+    def deliver(self, node: Node, grad: Any) -> None:
+        """Add `grad` to what has arrived at `node`."""
+        pending = self.pending
+        if type(grad) is not list:
+            grad = _conform(node, grad, self.recording)
+        earlier = pending.get(node)
+        if earlier is None:
+            pending[node] = grad
+            heappush(self.queue, (-node.sequence, node))
+        elif type(grad) is list:  # outputs of one node, each arriving once with its own number
+            pending[node] = [b if a is None else a for a, b in zip(earlier, grad, strict=True)]
+        elif self.recording:
+            pending[node] = earlier + grad
+        elif node in self.owned:
+            np.add(earlier, grad, out=earlier)
+        else:
+            pending[node] = np.asarray(np.add(earlier, grad))
+            self.owned.add(node)
+
+
 def _walk(
     roots: Sequence[tuple[Node, Any]],
     recording: bool,
@@ -31,13 +74,12 @@ def _walk(
 
     Leaves store their gradient, unless only the `needed` nodes are to be visited.
     """
-    pending: dict[Node, Any] = {}
-    queue: list[tuple[int, Node]] = []
-    owned: set[Node] = set()  # nodes whose pending gradient was summed here, and may be added to in place
+    arrivals = _Arrivals(recording, needed)
+    pending, queue = arrivals.pending, arrivals.queue
     captured: dict[Node, Any] = {}
     grad: Any
     for root, grad in roots:
-        _deliver(pending, queue, owned, root, grad, recording)
+        arrivals.deliver(root, grad)
     node: Node | None = None  # the next one, where it is known without the queue
     while queue or node is not None:
         if node is None:
@@ -57,41 +99,14 @@ def _walk(
                 continue
         grads = node.pull(grad, recording, retain_graph)
         parents, node = node.parents, None
-        for i, parent in enumerate(parents):
-            each = grads[i]
-            if each is None or (needed is not None and parent not in needed):
-                continue
-            if type(each) is not ndarray or each.shape != parent.shape or each.dtype is not parent.dtype:
-                _deliver(pending, queue, owned, parent, each, recording)
-            elif not queue and len(parents) == 1 and type(parent) is not Leaf:
+        if len(parents) == 1 and not queue and needed is None:
+            parent, each = parents[0], grads[0]
+            fits = type(each) is ndarray and each.shape == parent.shape and each.dtype is parent.dtype
+            if fits and type(parent) is not Leaf:
                 node, grad = parent, each  # a chain: nothing else is waiting
-            elif parent in pending:
-                _deliver(pending, queue, owned, parent, each, recording)
-            else:  # the common case of `_deliver`, written out
-                pending[parent] = each
-                heappush(queue, (-parent.sequence, parent))
+                continue
+        arrivals.hand_on(parents, grads)
     return captured
-
-
-def _deliver(
-    pending: dict[Node, Any], queue: list[tuple[int, Node]], owned: set[Node], node: Node, grad: Any, recording: bool
-) -> None:
-    """Add `grad` to what has arrived at `node`."""
-    if type(grad) is not list:
-        grad = _conform(node, grad, recording)
-    earlier = pending.get(node)
-    if earlier is None:
-        pending[node] = grad
-        heappush(queue, (-node.sequence, node))
-    elif type(grad) is list:  # outputs of one node, each arriving once with its own number
-        pending[node] = [b if a is None else a for a, b in zip(earlier, grad, strict=True)]
-    elif recording:
-        pending[node] = earlier + grad
-    elif node in owned:
-        np.add(earlier, grad, out=earlier)
-    else:
-        pending[node] = np.asarray(np.add(earlier, grad))
-        owned.add(node)
 
 
 def _conform(node: Node, grad: Any, recording: bool) -> Any:

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided as numpy_as_strided
 
 from autograd.grad_mode import is_recording
-from autograd.node import Leaf, next_sequence
+from autograd.node import Leaf, positions
 from autograd.primitive import FIRST, SECOND, cast, primitive
-from autograd.recorded import Recorded
+from autograd.recorded import Recorded, record
 from autograd.tensor import Tensor
 
 CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}  # an in-place result may not be of a higher one than its target
@@ -40,7 +40,7 @@ class Writes:
     def mark(self, by: str) -> None:
         """Note a write by the op `by`."""
         self.count += 1
-        self.sequence = next_sequence()
+        self.sequence = next(positions)
         self.by = by
         self._recent.append(self.sequence)
 
@@ -70,7 +70,7 @@ class View:
             return
         plan = as_strided.primitive.plans[FIRST]
         region = Region.of(self.base.array, tensor.array)
-        tensor._node = Recorded(plan, (node,), tensor.array, (region,), (None,))
+        tensor._node = record(plan, (node,), tensor.array, (region,), (None,))._node
 
 
 def writes_of(tensor: Tensor) -> Writes:
@@ -232,7 +232,7 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def method(input: Any, *args: Any, **parameters: Any) -> Any:
-        start = next_sequence()
+        start = next(positions)
         value = function(input, *args, **parameters)
         if value._node is not None and isinstance(input, Tensor):
             _snapshot(input, value._node, start)
@@ -252,13 +252,10 @@ def _snapshot(target: Tensor, node: Any, start: int) -> None:
         if node.sequence < start:
             continue
         stack.extend(node.parents)
-        if not isinstance(node, Recorded) or not any(source is target for source in node.sources):
-            continue
-        if copy is None:
-            copy = Tensor(target.array.copy(), node=target._node)
-        pairs = zip(node.saved, node.sources, strict=True)
-        node.saved = [copy.array if source is target else value for value, source in pairs]
-        node.sources = [copy if source is target else source for source in node.sources]
+        if isinstance(node, Recorded) and node.saves(target):
+            if copy is None:
+                copy = Tensor(target.array.copy(), node=target._node)
+            node.exchange(target, copy)
 
 
 def assign(target: Tensor, value: Tensor, by: str) -> None:
@@ -321,4 +318,4 @@ def _take_over_history(target: Tensor, value: Tensor) -> None:
     plan = overwrite.primitive.plans[FIRST * (base._node is not None) + SECOND * (value._node is not None)]
     region = Region.of(base.array, target.array)
     parents = [node for node in (base._node, value._node) if node is not None]
-    base._node = Recorded(plan, parents, base.array, (region,), (None,))
+    base._node = record(plan, parents, base.array, (region,), (None,))._node

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.elementwise import SMALL
 from autograd.primitive import primitive
 from autograd.random import Generator, default_generator
 from autograd.tensor import Tensor
@@ -11,7 +12,7 @@ from ops.arithmetic import abs, neg
 from ops.comparison import clamp, ge, gt, le, logical_or, where
 from ops.dims import wrap_dim
 from ops.elementary import exp, sigmoid, tanh, zeros_of
-from ops.fused import LARGE, fused
+from ops.fused import fused
 from ops.lazy_kernels import elementwise as kernels
 from ops.slicing import chunk
 
@@ -27,7 +28,7 @@ def relu(x: np.ndarray) -> np.ndarray:
     """yᵢ = max(xᵢ, 0); the sub-gradient at 0 is 0."""
     if x.dtype.kind == "b":
         raise RuntimeError("relu: Boolean inputs not supported for relu")
-    return np.maximum(x, 0) if x.size < LARGE or x.dtype.kind != "f" else fused(kernels.relu, x)
+    return np.maximum(x, 0) if x.size <= SMALL or x.dtype.kind != "f" else fused(kernels.relu, x)
 
 
 @primitive

@@ -15,51 +15,46 @@ from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.comparison import eq, ge, gt, logical_and, logical_not, where
 from ops.elementary import log, zeros_of
-from ops.fused import LARGE
 from ops.lazy_kernels import arithmetic
 
 # -- the four operations -----------------------------------------------------------------------------------------------
 
 
 @primitive(promotion="common")
-@elementwise
+@elementwise(small=np.add)
 def plus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ + yᵢ."""
-    return np.add(x, y) if x.size <= LARGE else arithmetic.add(x, y)
+    return arithmetic.add(x, y)
 
 
 plus.vjp(x=lambda grad: grad, y=lambda grad: grad)
 
 
 @primitive(promotion="common")
-@elementwise
+@elementwise(small=np.subtract)
 def minus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ − yᵢ."""
-    if x.dtype.kind == "b":
-        raise RuntimeError(
-            "sub: two bool tensors cannot be subtracted, use the `^` or `logical_xor()` operator instead"
-        )
-    return np.subtract(x, y) if x.size <= LARGE else arithmetic.sub(x, y)
+    return arithmetic.sub(x, y)
 
 
 minus.vjp(x=lambda grad: grad, y=lambda grad: -grad)
 
 
 @primitive(promotion="common")
-@elementwise
+@elementwise(small=np.multiply)
 def mul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ yᵢ."""
-    return np.multiply(x, y) if x.size <= LARGE else arithmetic.mul(x, y)
+    return arithmetic.mul(x, y)
 
 
 mul.vjp(x=lambda grad, y: grad * y, y=lambda grad, x: grad * x)
 
 
 @primitive(promotion="float")
-@elementwise
+@elementwise(small=np.true_divide)
 def true_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ / yᵢ."""
-    return np.true_divide(x, y) if x.size <= LARGE else arithmetic.div(x, y)
+    return arithmetic.div(x, y)
 
 
 true_divide.vjp(

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd.elementwise import elementwise
+from autograd.elementwise import SMALL, elementwise
 from autograd.primitive import primitive
 from ops.comparison import clamped, eq, isposinf, le, logical_and, logical_or, ne, where
-from ops.fused import LARGE, fused
+from ops.fused import fused
 from ops.lazy_kernels import elementwise as kernels
 
 LN2, LN10 = math.log(2), math.log(10)
@@ -71,17 +71,17 @@ reciprocal.vjp(x=lambda grad, output: -grad * (output * output))
 
 
 @primitive(promotion="float")
-@elementwise
+@elementwise(small=np.exp)
 def exp(x: np.ndarray) -> np.ndarray:
     """yᵢ = e^xᵢ."""
-    return np.exp(x) if x.size < LARGE else fused(kernels.exp, x)
+    return fused(kernels.exp, x)
 
 
 @primitive(promotion="float")
-@elementwise
+@elementwise(small=np.expm1)
 def expm1(x: np.ndarray) -> np.ndarray:
     """yᵢ = e^xᵢ − 1, exact also near 0."""
-    return np.expm1(x) if x.size < LARGE else fused(kernels.expm1, x)
+    return fused(kernels.expm1, x)
 
 
 @primitive(promotion="float")
@@ -244,22 +244,26 @@ arcsin, arccos, arctan, arctan2, arcsinh, arccosh, arctanh = asin, acos, atan, a
 
 
 @primitive(promotion="float")
-@elementwise
+@elementwise(small=np.tanh)
 def tanh(x: np.ndarray) -> np.ndarray:
     """yᵢ = (e^xᵢ − e^−xᵢ) / (e^xᵢ + e^−xᵢ)."""
-    return np.tanh(x) if x.size < LARGE else fused(kernels.tanh, x)
+    return fused(kernels.tanh, x)
 
 
 @primitive
-def tanh_grad(grad: np.ndarray, y: np.ndarray) -> np.ndarray:
+def tanh_grad(grad: np.ndarray, output: np.ndarray) -> np.ndarray:
     """The gradient through y = tanh(x): gᵢ (1 − yᵢ²)."""
-    return grad - grad * y * y if y.size < LARGE else fused(kernels.tanh_grad, grad, y)
+    if output.size > SMALL:
+        return fused(kernels.tanh_grad, grad, output)
+    loss = grad * output
+    loss *= output
+    return grad - loss
 
 
-tanh.vjp(x=lambda grad, output: tanh_grad(grad, output))
+tanh.vjp(x=tanh_grad)
 tanh_grad.vjp(
-    grad=lambda g, y: tanh_grad(g, y),
-    y=lambda g, grad, y: g * grad * (-2 * y),
+    grad=lambda g, output: tanh_grad(g, output),
+    output=lambda g, grad, output: g * grad * (-2 * output),
 )
 
 
@@ -267,13 +271,13 @@ tanh_grad.vjp(
 @elementwise
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """yᵢ = 1 / (1 + e^−xᵢ)."""
-    return 1 / (1 + np.exp(-x)) if x.size < LARGE else fused(kernels.sigmoid, x)
+    return 1 / (1 + np.exp(-x)) if x.size <= SMALL else fused(kernels.sigmoid, x)
 
 
 @primitive
 def sigmoid_grad(grad: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The gradient through y = sigmoid(x): gᵢ yᵢ (1 − yᵢ)."""
-    return grad * (y * (1 - y)) if y.size < LARGE else fused(kernels.sigmoid_grad, grad, y)
+    return grad * (y * (1 - y)) if y.size <= SMALL else fused(kernels.sigmoid_grad, grad, y)
 
 
 sigmoid.vjp(x=lambda grad, output: sigmoid_grad(grad, output))

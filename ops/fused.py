@@ -1,12 +1,9 @@
-"""How forwards reach the fused kernels, and from what size on they do."""
+"""How forwards reach the fused kernels."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
-LARGE = 2048
-"""Elements from which a fused kernel beats NumPy, whose calls start sooner but make one pass each."""
 
 
 def fused(kernel: Callable[..., Any], *arrays: Any, **parameters: Any) -> Any:

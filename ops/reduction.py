@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.elementwise import quiet
+from autograd.elementwise import SMALL, quiet
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.arithmetic import abs, plus, power, sign, sub
 from ops.comparison import eq, isnan, logical_or, maximum, minimum, ne, where
 from ops.dims import wrap_dim, wrap_dims
 from ops.elementary import exp, zeros_of
-from ops.fused import LARGE
 from ops.scan import accumulated, product_before
 from ops.scattering import gathered
 from ops.shape import expanded, ravel, squeeze
@@ -36,7 +35,7 @@ def spread(x: Any, shape: Sizes, dim: Sizes, keepdim: bool) -> Any:
     """Repeat the result of a reduction over the elements it came from: the adjoint of a sum."""
     if not keepdim:
         x = x.reshape(tuple([1 if i in dim else n for i, n in enumerate(shape)]))
-    if isinstance(x, Tensor) or math.prod(shape) > LARGE:
+    if isinstance(x, Tensor) or math.prod(shape) > SMALL:
         return expanded(np.asarray(x) if isinstance(x, np.generic) else x, shape=tuple(shape))
     y = np.empty(shape, x.dtype)  # for few elements quicker than a view
     y[...] = x
