@@ -116,7 +116,7 @@ def _matmul_grad_input(grad: Any, input_shape: Any, other: Any) -> Any:
     """dx = dz yᵀ."""
     grad = _as_matrices(grad, len(input_shape), other.ndim)
     y = other if other.ndim > 1 else unsqueeze(other, -1)
-    return matmul(grad, matrix_transpose(y))  # of a vector: (..., 1, K), which is summed down to (K,)
+    return matmul(grad, y.mT)  # of a vector: (..., 1, K), which is summed down to (K,)
 
 
 def _matmul_grad_other(grad: Any, input: Any, other_shape: Any) -> Any:
@@ -125,7 +125,7 @@ def _matmul_grad_other(grad: Any, input: Any, other_shape: Any) -> Any:
     x = input if input.ndim > 1 else unsqueeze(input, 0)
     if len(other_shape) < 3 and x.ndim > 2:  # one matrix for all rows: sum over them inside the product
         x, grad = (reshape(each, (math.prod(each.shape[:-1]), each.shape[-1])) for each in (x, grad))
-    dy = matmul(matrix_transpose(x), grad)
+    dy = matmul(x.mT, grad)
     return reshape(dy, dy.shape[:-1]) if len(other_shape) == 1 else dy
 
 
@@ -284,7 +284,7 @@ def _linear_grad_weight(grad: Any, input: Any, weight_shape: Any) -> Any:
     """dw[o, i] = Σ dy[..., o] x[..., i]."""
     if len(weight_shape) == 1:
         return matmul(ravel(grad), _as_rows(input))
-    return matmul(transpose(_as_rows(grad), 0, 1), _as_rows(input))
+    return matmul(_as_rows(grad).T, _as_rows(input))
 
 
 def _linear_grad_input(grad: Any, weight: Any) -> Any:

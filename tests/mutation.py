@@ -20,7 +20,7 @@ import numpy as np
 from hypothesis import settings
 
 from autograd.primitive import Primitive
-from autograd.recorded import Rule
+from autograd.plan import Rule
 from autograd.tensor import Tensor
 from tests.op_table import ROWS, primitives, reached
 from tests.row import Row

@@ -33,11 +33,14 @@ def assert_same_weights(a, b):
         np.testing.assert_array_equal(value, second[name], err_msg=name)
 
 
+EPOCHS = 12  # long enough that a busy machine interrupts the second run before its end
+
+
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
-    """An uninterrupted run of three epochs."""
+    """An uninterrupted run."""
     folder = tmp_path_factory.mktemp("straight")
-    done = run("--epochs", 3, "--threads", 1, "--output", folder)
+    done = run("--epochs", EPOCHS, "--threads", 1, "--output", folder)
     return folder, done.stdout
 
 
@@ -45,7 +48,7 @@ def test_training_prints_epochs_draws_pictures_and_ends_with_the_accuracy(straig
     folder, printed = straight
     lines = printed.strip().splitlines()
     assert re.fullmatch(r"test accuracy \d+\.\d\d % \((\d+)/360\)", lines[-1])
-    assert sum(line.startswith("epoch ") for line in lines) == 3
+    assert sum(line.startswith("epoch ") for line in lines) == EPOCHS
     assert "Conv2d" in printed
     for name in ("curves", "filters", "features", "confusion"):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -60,7 +63,7 @@ def test_evaluate_repeats_the_accuracy(straight):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_an_interrupted_run_resumes_to_the_same_weights(straight, tmp_path, how):
     process = subprocess.Popen(
-        [*TRAIN, "--epochs", "3", "--threads", "1", "--output", str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [*TRAIN, "--epochs", str(EPOCHS), "--threads", "1", "--output", str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     for line in process.stdout:
         if line.startswith("epoch 1"):
