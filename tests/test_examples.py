@@ -63,7 +63,9 @@ def test_evaluate_repeats_the_accuracy(straight):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_an_interrupted_run_resumes_to_the_same_weights(straight, tmp_path, how):
     process = subprocess.Popen(
-        [*TRAIN, "--epochs", str(EPOCHS), "--threads", "1", "--output", str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [*TRAIN, "--epochs", str(EPOCHS), "--threads", "1", "--output", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     for line in process.stdout:
         if line.startswith("epoch 1"):
