@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ops.kernels import pool_loops as loops
+from ops.kernels import window_leaves as leaves
 from ops.kernels.arrays import dense
 from ops.kernels.jit import threads_for
 
@@ -56,9 +57,15 @@ def table(*pairs: Pair) -> Array:
 
 @functools.cache
 def first_columns(outputs: int, stride: int, padding: int, dilation: int, taps: int) -> Array:
-    """Return, per output column, the first tap inside the image."""
+    """Return, per output column, the first tap inside the image (int32)."""
     left = padding - stride * np.arange(outputs)
-    return np.clip(-(-left // dilation), 0, taps - 1)
+    return np.clip(-(-left // dilation), 0, taps - 1).astype(np.int32)
+
+
+def row_shape(kernel: Pair, stride: Pair, dilation: Pair, padding: Pair = (0, 0)) -> leaves.Shape | None:
+    """Return what a row's leaves are made for, None if they are not for such windows; gradients give the padding."""
+    shape = leaves.Shape(kernel[1], stride[1], dilation[1], padding[1] % stride[1])
+    return shape if max(shape) <= leaves.LARGEST else None
 
 
 def index_type(kernel: Pair) -> type:
@@ -85,8 +92,10 @@ def max_pool2d_forward(
         loops.max_forward_2x2(threads, len(source), source, planes(y), planes(index))
     else:
         columns = first_columns(out_size[1], stride[1], padding[1], dilation[1], kernel[1])
-        geometry = table(kernel, stride, padding, dilation)
-        loops.max_forward(threads, len(source), source, geometry, columns, planes(y), planes(index))
+        geometry, shape = table(kernel, stride, padding, dilation), row_shape(kernel, stride, dilation)
+        leaf = shape and leaves.max_row(shape, x.dtype, wide_index=index.itemsize > 1)
+        loop = loops.max_forward if leaf else loops.max_search
+        loop(threads, len(source), source, geometry, columns, planes(y), planes(index), leaf or 0)
     return y, index
 
 
@@ -103,9 +112,13 @@ def max_pool2d_backward(
     target, threads = planes(dx), threads_for(dx.size, GRAIN)
     if is_2x2(kernel, stride, padding, (in_size, grad.shape[-2:])) and dilation == (1, 1):
         loops.max_backward_2x2(threads, len(target), planes(grad), planes(index), target)
+        return dx
+    geometry, shape = table(kernel, stride, padding, dilation), row_shape(kernel, stride, dilation, padding)
+    if shape and index.itemsize == 1:
+        leaf = leaves.spread_row(shape, grad.dtype, chosen=True)
+        loops.max_backward(threads, len(target), planes(grad), planes(index), geometry, target, leaf)
     else:
-        geometry = table(kernel, stride, padding, dilation)
-        loops.max_backward(threads, len(target), planes(grad), planes(index), geometry, target)
+        loops.max_scatter(threads, len(target), planes(grad), planes(index), geometry, target)
     return dx
 
 
@@ -141,12 +154,12 @@ def divisors(
     padding: Pair,
     count_include_pad: bool,
     divisor_override: int | None,
-) -> tuple[Array, Array]:
-    """Return vectors whose outer product is what each window's sum is divided by."""
+) -> Array:
+    """Return what each window's sum is divided by, (OH, OW)."""
     if divisor_override is not None:
-        return np.full(out_size[0], divisor_override, dtype), np.ones(out_size[1], dtype)
+        return np.full(out_size, divisor_override, dtype)
     rows, columns = counts(out_size, in_size, kernel, stride, padding, count_include_pad=count_include_pad)
-    return rows.astype(dtype), columns.astype(dtype)
+    return np.outer(rows, columns).astype(dtype)
 
 
 def avg_pool2d_forward(
@@ -173,10 +186,11 @@ def avg_pool2d_forward(
     if is_2x2(kernel, stride, padding, (in_size, out_size)):
         loops.average_forward_2x2(threads, len(source), source, x.dtype.type(1 / (divisor_override or 4)), planes(y))
     else:
-        rows, columns = divisors(
-            x.dtype, out_size, in_size, kernel, stride, padding, count_include_pad, divisor_override
-        )
-        loops.average_forward(threads, len(source), source, table(kernel, stride, padding), rows, columns, planes(y))
+        count = divisors(x.dtype, out_size, in_size, kernel, stride, padding, count_include_pad, divisor_override)
+        geometry, shape = table(kernel, stride, padding, (1, 1)), row_shape(kernel, stride, (1, 1))
+        leaf = shape and leaves.sum_row(shape, x.dtype)
+        loop = loops.average_forward if leaf else loops.average_search
+        loop(threads, len(source), source, geometry, count, planes(y), leaf or 0)
     return y
 
 
@@ -201,13 +215,14 @@ def avg_pool2d_backward(
     if is_2x2(kernel, stride, padding, (in_size, out_size)):
         scale = grad.dtype.type(1 / (divisor_override or 4))
         loops.average_backward_2x2(threads, len(target), planes(grad), scale, target)
+        return dx
+    count = divisors(grad.dtype, out_size, in_size, kernel, stride, padding, count_include_pad, divisor_override)
+    geometry, shape = table(kernel, stride, padding, (1, 1)), row_shape(kernel, stride, (1, 1), padding)
+    if shape:
+        leaf = leaves.spread_row(shape, grad.dtype, chosen=False)
+        loops.average_backward(threads, len(target), planes(grad), geometry, count, target, leaf)
     else:
-        rows, columns = divisors(
-            grad.dtype, out_size, in_size, kernel, stride, padding, count_include_pad, divisor_override
-        )
-        loops.average_backward(
-            threads, len(target), planes(grad), table(kernel, stride, padding), rows, columns, target
-        )
+        loops.average_scatter(threads, len(target), planes(grad), geometry, count, target)
     return dx
 
 

@@ -1,131 +1,105 @@
 """The loops of max and average pooling over planes; `pool` chooses among them and states what they compute.
 
-`geometry` holds rows of two int64: window, stride, padding and, for max pooling, dilation.  Columns are
-handled a whole output row at a time: an input row is split into as many phases as the stride is wide, padding
-included, after which every tap of the window reads consecutive elements.
+`geometry` holds rows of two int64: window, stride, padding and dilation.  Rows go through the leaves of
+`window_leaves`, whose addresses are passed along; windows of 2 x 2 side by side, which fill whole vectors, and
+windows too wide for `spread_row` are loops.
 """
 
 import numpy as np
 
 from ops.kernels.jit import kernel, split
+from ops.kernels.simd import address_of, call
 
 
 @kernel(inline=True)
-def phase_runs(phases, size, padding):
-    """Return, per remainder k of the input column, its phase, first slot and number: columns k, k + stride ...
-
-    Column w is slot (w + padding) // stride of phase (w + padding) % stride; columns beyond the slots are not needed.
-    """
-    stride, slots = phases.shape
-    runs = np.empty((stride, 3), np.int64)
-    for k in range(stride):
-        first = (k + padding) // stride
-        columns = (size - k + stride - 1) // stride if size > k else 0
-        runs[k, 0], runs[k, 1], runs[k, 2] = (k + padding) % stride, first, max(min(columns, slots - first), 0)
-    return runs
-
-
-@kernel(inline=True)
-def run_of(phases, runs, k):
-    """Return the slots that hold columns k, k + stride, ..."""
-    return phases[runs[k, 0]][runs[k, 1] : runs[k, 1] + runs[k, 2]]
-
-
-@kernel(inline=True)
-def split_phases(row, runs, phases):
-    """Copy columns k, k + stride ... of a row side by side, so that every tap reads consecutive elements."""
-    stride = phases.shape[0]
-    if stride == 2:  # pairs are read together, as whole vectors
-        even, odd = run_of(phases, runs, 0), run_of(phases, runs, 1)
-        for i in range(odd.size):
-            even[i] = row[2 * i]
-            odd[i] = row[2 * i + 1]
-        if even.size > odd.size:
-            even[odd.size] = row[2 * odd.size]
-        return
-    for k in range(stride):
-        run = run_of(phases, runs, k)
-        for i in range(run.size):
-            run[i] = row[i * stride + k]
-
-
-@kernel(inline=True)
-def join_phases(phases, runs, row):
-    """Put the columns of a row back in their places."""
-    stride = phases.shape[0]
-    if stride == 2:
-        even, odd = run_of(phases, runs, 0), run_of(phases, runs, 1)
-        for i in range(odd.size):
-            row[2 * i] = even[i]
-            row[2 * i + 1] = odd[i]
-        if even.size > odd.size:
-            row[2 * odd.size] = even[odd.size]
-        return
-    for k in range(stride):
-        run = run_of(phases, runs, k)
-        for i in range(run.size):
-            row[i * stride + k] = run[i]
-
-
-@kernel(inline=True)
-def take_larger(a, tap, best, index):
-    """Let a[i] challenge best[i]."""
-    for i in range(best.size):
-        v, m, k = a[i], best[i], index[i]
-        wins = (v > m) | (v != v)
-        best[i] = v if wins else m
-        index[i] = tap if wins else k
-
-
-@kernel(inline=True)
-def new_phases(outputs, window, stride, dilation, like):
-    """Allocate phases long enough for every tap of a row of outputs."""
-    return np.empty((stride, outputs + (window - 1) * dilation // stride), like.dtype)
+def rows_inside(top, window, dilation, height):
+    """Return the first r with top + r dilation >= 0, and how many from there on are below the height."""
+    first = 0 if top >= 0 else (-top + dilation - 1) // dilation
+    return first, min(window, (height - top + dilation - 1) // dilation) - first
 
 
 @split
 @kernel
-def max_forward(start, stop, x, geometry, first_column, y, index):
+def max_forward(start, stop, x, geometry, first_column, y, index, leaf):
     """x (planes, H, W), y and index (planes, OH, OW); first_column[ow] is the first s inside the image."""
     window, stride, padding, dilation = geometry[0], geometry[1], geometry[2], geometry[3]
-    H, OW, S, tap_type = x.shape[1], y.shape[2], window[1], index.dtype.type
-    phases = new_phases(OW, S, stride[1], dilation[1], x)
-    phases[:] = -np.inf  # the padding, which never wins
-    runs = phase_runs(phases, x.shape[2], padding[1])
+    H, W, OH, OW = x.shape[1], x.shape[2], y.shape[1], y.shape[2]
+    pitch = W * x.itemsize
     for plane in range(start, stop):
-        for oh in range(y.shape[1]):
-            best, taps, top = y[plane, oh], index[plane, oh], oh * stride[0] - padding[0]
-            first_tap = 0 if top >= 0 else (-top + dilation[0] - 1) // dilation[0] * S
-            for i in range(best.size):
-                best[i] = -np.inf
-                taps[i] = tap_type(first_tap + first_column[i])
-            for r in range(window[0]):
-                h = top + r * dilation[0]
-                if h < 0 or h >= H:
-                    continue
-                split_phases(x[plane, h], runs, phases)
-                for s in range(S):
-                    q, shift = s * dilation[1] % stride[1], s * dilation[1] // stride[1]
-                    take_larger(phases[q][shift : shift + OW], tap_type(r * S + s), best, taps)
+        for oh in range(OH):
+            top, out = oh * stride[0] - padding[0], (plane * OH + oh) * OW
+            r, rows = rows_inside(top, window[0], dilation[0], H)
+            call(
+                leaf, address_of(x) + (plane * H + top + r * dilation[0]) * pitch, dilation[0] * pitch, rows,
+                padding[1], W, address_of(first_column), r * window[1], address_of(y) + out * y.itemsize,
+                address_of(index) + out * index.itemsize, OW,
+            )  # fmt: skip
 
 
 @split
 @kernel
-def max_backward(start, stop, grad, index, geometry, dx):
-    """Add each gradient where its maximum was; dx (planes, H, W)."""
+def max_search(start, stop, x, geometry, first_column, y, index, _leaf):
+    """The same for windows of any width, one output at a time."""
+    window, stride, padding, dilation = geometry[0], geometry[1], geometry[2], geometry[3]
+    for plane in range(start, stop):
+        for oh in range(y.shape[1]):
+            top = oh * stride[0] - padding[0]
+            r0, rows = rows_inside(top, window[0], dilation[0], x.shape[1])
+            for ow in range(y.shape[2]):
+                left = ow * stride[1] - padding[1]
+                s0, columns = rows_inside(left, window[1], dilation[1], x.shape[2])
+                best, tap = -np.inf, r0 * window[1] + first_column[ow]
+                for r in range(r0, r0 + rows):
+                    row = x[plane, top + r * dilation[0]]
+                    for s in range(s0, s0 + columns):
+                        v = row[left + s * dilation[1]]
+                        if v > best or v != v:
+                            best, tap = v, r * window[1] + s
+                y[plane, oh, ow], index[plane, oh, ow] = best, tap
+
+
+@kernel
+def rows_over(geometry, height, outputs):
+    """List for every input row h the rows oh of windows it is in and r S, and how many there are."""
+    window, stride, padding, dilation = geometry[0], geometry[1], geometry[2], geometry[3]
+    rows, counts = np.empty((height, window[0], 2), np.int64), np.zeros(height, np.int64)
+    for h in range(height):
+        for r in range(window[0]):
+            step = h + padding[0] - r * dilation[0]
+            if step >= 0 and step % stride[0] == 0 and step // stride[0] < outputs:
+                rows[h, counts[h], 0], rows[h, counts[h], 1] = step // stride[0], r * window[1]
+                counts[h] += 1
+    return rows, counts
+
+
+@split
+@kernel
+def max_backward(start, stop, grad, index, geometry, dx, leaf):
+    """Every input adds up the gradients of the windows it won; dx (planes, H, W)."""
+    (OH, OW), (H, W), padding = grad.shape[1:], dx.shape[1:], geometry[2, 1]
+    rows, counts = rows_over(geometry, H, OH)
+    for plane in range(start, stop):
+        g = address_of(grad) + plane * OH * OW * grad.itemsize
+        taps = address_of(index) + plane * OH * OW
+        for h in range(H):
+            row = address_of(dx) + (plane * H + h) * W * dx.itemsize
+            call(leaf, address_of(rows[h]), counts[h], g, taps, OW, row, W, padding)
+
+
+@split
+@kernel
+def max_scatter(start, stop, grad, index, geometry, dx):
+    """The same for windows of any width: each gradient is added where its maximum was."""
     window, stride, padding, dilation = geometry[0], geometry[1], geometry[2], geometry[3]
     H, W = dx.shape[1], dx.shape[2]
-    rows, columns = np.empty(window[0] * window[1], np.int64), np.empty(window[0] * window[1], np.int64)
-    for tap in range(rows.size):
-        rows[tap] = tap // window[1] * dilation[0] - padding[0]
-        columns[tap] = tap % window[1] * dilation[1] - padding[1]
     for plane in range(start, stop):
         clear(dx[plane].reshape(-1))
         for oh in range(grad.shape[1]):
             g, taps = grad[plane, oh], index[plane, oh]
             for ow in range(g.size):
-                tap = np.int64(taps[ow])
-                h, w = oh * stride[0] + rows[tap], ow * stride[1] + columns[tap]
+                r, s = np.int64(taps[ow]) // window[1], np.int64(taps[ow]) % window[1]
+                h = oh * stride[0] + r * dilation[0] - padding[0]
+                w = ow * stride[1] + s * dilation[1] - padding[1]
                 if 0 <= h < H and 0 <= w < W:  # a window wholly in the padding has no maximum
                     dx[plane, h, w] += g[ow]
 
@@ -183,59 +157,72 @@ def max_backward_2x2(start, stop, grad, index, dx):
                 row[i] = 0
 
 
-@kernel(inline=True)
-def accumulate(a, total):
-    """total[i] += a[i]."""
-    for i in range(total.size):
-        total[i] += a[i]
+@split
+@kernel
+def average_forward(start, stop, x, geometry, divisor, y, leaf):
+    """The sum of each window over divisor[oh, ow]."""
+    window, stride, padding = geometry[0], geometry[1], geometry[2]
+    H, W, OH, OW = x.shape[1], x.shape[2], y.shape[1], y.shape[2]
+    pitch, step = W * x.itemsize, OW * y.itemsize
+    for plane in range(start, stop):
+        for oh in range(OH):
+            top = oh * stride[0] - padding[0]
+            r, rows = rows_inside(top, window[0], 1, H)
+            call(
+                leaf, address_of(x) + (plane * H + top + r) * pitch, pitch, rows, padding[1], W,
+                address_of(divisor) + oh * step, address_of(y) + (plane * OH + oh) * step, OW,
+            )  # fmt: skip
 
 
 @split
 @kernel
-def average_forward(start, stop, x, geometry, rows, columns, y):
-    """Sum the rows of a window, then the columns, and divide by rows[oh] columns[ow]."""
+def average_search(start, stop, x, geometry, divisor, y, _leaf):
+    """The same for windows of any width, one output at a time."""
     window, stride, padding = geometry[0], geometry[1], geometry[2]
-    H, W, OW = x.shape[1], x.shape[2], y.shape[2]
-    phases, line = new_phases(OW, window[1], stride[1], 1, x), np.empty(W, x.dtype)
-    phases[:] = 0
-    runs = phase_runs(phases, W, padding[1])
     for plane in range(start, stop):
         for oh in range(y.shape[1]):
-            top, total = oh * stride[0] - padding[0], y[plane, oh]
-            clear(line)
-            for h in range(max(top, 0), min(top + window[0], H)):
-                accumulate(x[plane, h], line)
-            split_phases(line, runs, phases)
-            clear(total)
-            for s in range(window[1]):
-                q, shift = s % stride[1], s // stride[1]
-                accumulate(phases[q][shift : shift + OW], total)
-            for i in range(total.size):
-                total[i] /= rows[oh] * columns[i]
+            top = oh * stride[0] - padding[0]
+            for ow in range(y.shape[2]):
+                left, total = ow * stride[1] - padding[1], x.dtype.type(0)
+                for h in range(max(top, 0), min(top + window[0], x.shape[1])):
+                    row = x[plane, h][max(left, 0) : min(left + window[1], x.shape[2])]
+                    for i in range(row.size):
+                        total += row[i]
+                y[plane, oh, ow] = total / divisor[oh, ow]
 
 
 @split
 @kernel
-def average_backward(start, stop, grad, geometry, rows, columns, dx):
-    """Add grad / count to every input of its window: along the columns, then to each row."""
+def average_backward(start, stop, grad, geometry, divisor, dx, leaf):
+    """Every input adds up its share, grad / divisor, of the windows it is in."""
+    (OH, OW), (H, W), padding = grad.shape[1:], dx.shape[1:], geometry[2, 1]
+    rows, counts = rows_over(geometry, H, OH)
+    share, count = np.empty(OH * OW, grad.dtype), divisor.reshape(-1)
+    for plane in range(start, stop):
+        g = grad[plane].reshape(-1)
+        for i in range(share.size):
+            share[i] = g[i] / count[i]
+        for h in range(H):
+            row = address_of(dx) + (plane * H + h) * W * dx.itemsize
+            call(leaf, address_of(rows[h]), counts[h], address_of(share), 0, OW, row, W, padding)
+
+
+@split
+@kernel
+def average_scatter(start, stop, grad, geometry, divisor, dx):
+    """The same for windows of any width: each share is added to all of its window."""
     window, stride, padding = geometry[0], geometry[1], geometry[2]
-    H, W, OW = dx.shape[1], dx.shape[2], grad.shape[2]
-    phases = new_phases(OW, window[1], stride[1], 1, grad)
-    share, line = np.empty(OW, grad.dtype), np.zeros(W, grad.dtype)
-    runs = phase_runs(phases, W, padding[1])
+    H, W = dx.shape[1], dx.shape[2]
     for plane in range(start, stop):
         clear(dx[plane].reshape(-1))
         for oh in range(grad.shape[1]):
-            g, top = grad[plane, oh], oh * stride[0] - padding[0]
-            for i in range(share.size):
-                share[i] = g[i] / (rows[oh] * columns[i])
-            clear(phases.reshape(-1))
-            for s in range(window[1]):
-                q, shift = s % stride[1], s // stride[1]
-                accumulate(share, phases[q][shift : shift + OW])
-            join_phases(phases, runs, line)
-            for h in range(max(top, 0), min(top + window[0], H)):
-                accumulate(line, dx[plane, h])
+            top = oh * stride[0] - padding[0]
+            for ow in range(grad.shape[2]):
+                left, share = ow * stride[1] - padding[1], grad[plane, oh, ow] / divisor[oh, ow]
+                for h in range(max(top, 0), min(top + window[0], H)):
+                    row = dx[plane, h][max(left, 0) : min(left + window[1], W)]
+                    for i in range(row.size):
+                        row[i] += share
 
 
 @split
