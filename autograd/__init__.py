@@ -30,6 +30,7 @@ from autograd.function import Function
 from autograd.grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from autograd.interop import from_dlpack
 from autograd.limits import finfo, iinfo
+from autograd.memory import empty_cache, keep_freed_memory, memory_summary
 from autograd.printing import set_printoptions
 from autograd.random import (
     Generator,
@@ -311,6 +312,8 @@ from ops.slicing import (
 from ops.softmax import log_softmax, softmax
 from ops.sorting import argsort, kthvalue, msort, sort, topk
 
+keep_freed_memory()
+
 autograd = sys.modules[__name__]  # so that torch.autograd.grad is found where torch is this package
 
 newaxis = None
@@ -338,7 +341,7 @@ __all__ = [
     "conv_transpose3d", "copysign", "cos", "cosh", "cosine_similarity", "count_nonzero", "cuda", "cummax",
     "cummin", "cumprod", "cumsum", "default_generator", "deg2rad", "detach", "device", "diag",
     "diag_embed", "diagflat", "diagonal", "diff", "dist", "div", "divide", "dot", "double", "dropout",
-    "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "empty_strided", "enable_grad",
+    "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_cache", "empty_like", "empty_strided", "enable_grad",
     "eq", "equal", "erf", "erfc", "exp", "exp2", "expm1", "eye", "feature_alpha_dropout", "fill", "finfo",
     "fix", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "float_power",
     "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "from_dlpack", "from_numpy", "full",
@@ -351,7 +354,7 @@ __all__ = [
     "layer_norm", "lcm", "le", "lerp", "less", "less_equal", "linalg", "linspace", "load", "log", "log1p",
     "log2", "log10", "log_softmax", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
     "logical_xor", "logit", "logspace", "logsumexp", "long", "lt", "manual_seed", "masked_fill",
-    "masked_scatter", "masked_select", "matmul", "matrix_power", "max", "maximum", "mean", "meshgrid",
+    "masked_scatter", "masked_select", "matmul", "matrix_power", "max", "maximum", "mean", "memory_summary", "meshgrid",
     "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan",
     "nan_to_num", "nanmean", "nansum", "narrow", "ne", "neg", "negative", "newaxis", "no_grad", "nonzero",
     "norm", "normal", "not_equal", "numel", "ones", "ones_like", "outer", "pairwise_distance", "permute",

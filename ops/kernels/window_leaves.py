@@ -128,8 +128,8 @@ def _each_block(
         at = e.get(column)
         fits = e.builder.icmp_signed("<=", e.add(at, reach), width)
         inside = e.builder.and_(fits, e.compare(at, ">=", 0))
-        first = e.get(done)
-        e.choose(inside, lambda at=at, i=first: block(i, at, False), lambda at=at, i=first: block(i, at, True))
+        emit = partial(block, e.get(done), at)
+        e.choose(inside, partial(emit, False), partial(emit, True))
         e.advance(done, e.lanes)
         e.advance(column, e.lanes * shape.stride)
 
@@ -216,9 +216,7 @@ def _emit_spread_row(e: Emitter, shape: Shape, chosen: bool) -> None:
 # ---- parts ----
 
 
-def _larger(
-    e: Emitter, best: tuple[ir.Value, ir.Value], other: tuple[ir.Value, ir.Value]
-) -> tuple[ir.Value, ir.Value]:
+def _larger(e: Emitter, best: tuple[ir.Value, ir.Value], other: tuple[ir.Value, ir.Value]) -> tuple[ir.Value, ir.Value]:
     """Let `other`, values and numbers, challenge `best`: it wins where it is larger or NaN."""
     value = other[0]
     larger = e.builder.fcmp_ordered(">", value, best[0])
