@@ -9,7 +9,7 @@ import numpy as np
 from autograd import dtypes
 from autograd.primitive import primitive
 from ops.lazy_kernels import gemm
-from ops.shape import matrix_transpose, ravel, reshape, transpose, unsqueeze
+from ops.shape import ravel, reshape, transpose, unsqueeze
 
 KERNEL_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
 

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from hypothesis import settings
 
-from autograd.primitive import Primitive
 from autograd.plan import Rule
+from autograd.primitive import Primitive
 from autograd.tensor import Tensor
 from tests.op_table import ROWS, primitives, reached
 from tests.row import Row

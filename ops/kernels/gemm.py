@@ -15,7 +15,7 @@ import numpy as np
 
 from ops.kernels import gemm_plan
 from ops.kernels.arrays import dense
-from ops.kernels.gemm_plan import BLOCKED, DOT, IN_PLACE, SEGMENT, TABLES
+from ops.kernels.gemm_plan import BLOCKED, COPIED, DOT, IN_PLACE, SEGMENT, TABLES
 from ops.kernels.jit import kernel, prange, threads_for
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, address_of, call, load_integers
@@ -191,12 +191,12 @@ def multiply_blocked(a, b, c, bias, work, layout, t, chunks):
     """Pack blocks of B into panels, then multiply rows of A by them."""
     (batch, _, _, M, N, K, rows, columns, leaf, packer, a_row, a_step, b_step, a_batch, b_batch, size, lanes,
      first_mode, last_relu, work_size, b_transposed, block_rows, block_depth, block_columns, a_copier,
-     a_pitch) = load_integers(layout, 26)  # fmt: skip
+     a_pitch, b_size) = load_integers(layout, 27)  # fmt: skip
     segment, whole = layout + SEGMENT, layout + TABLES
     last = whole + 24 * (columns // lanes)
     c_row, panel_row = N * size, columns * size
     packed = work + t * work_size
-    a_copy = packed + work_size - block_rows * a_pitch
+    a_copy = packed + b_size
     for n in range(batch):
         m0, m1, n0, n1 = portion(n, layout, t, chunks)
         a_n, b_n, c_n = a + n * a_batch, b + n * b_batch, c + n * M * c_row
@@ -210,28 +210,28 @@ def multiply_blocked(a, b, c, bias, work, layout, t, chunks):
                 relu = last_relu if k0 + depth == K else 0
                 for i0 in range(m0, m1, block_rows):
                     i1 = min(i0 + block_rows, m1)
-                    a_at, row = a_n + i0 * a_row + k0 * a_step, a_row
+                    a_at, row, step = a_n + i0 * a_row + k0 * a_step, a_row, a_step
                     if a_pitch != 0:
-                        for k in range(0, depth, 2 * lanes):
-                            call(
-                                a_copier,
-                                a_at + k * size,
-                                a_row,
-                                a_copy + k * size,
-                                a_pitch,
-                                i1 - i0,
-                                depth - k,
-                            )
-                        a_at, row = a_copy, a_pitch
+                        row, step = copy_block(a_copier, a_at, a_row, a_step, a_copy, a_pitch, i1 - i0, depth, size)
+                        a_at = a_copy
                     for j in range(j0, j1, columns):
                         table, edge = (whole, 0) if j + columns <= j1 else (last, 1)
                         panel = packed + (j - j0) * depth * size
                         for i in range(i0, i1, rows):
                             call(
-                                leaf, a_at + (i - i0) * row, row, a_step, panel, panel_row, segment, 1, depth,
+                                leaf, a_at + (i - i0) * row, row, step, panel, panel_row, segment, 1, depth,
                                 table, edge, c_n + i * c_row + j * size, c_row, mode, bias + j * size, relu,
                                 i1 - i,
                             )  # fmt: skip
+
+
+@kernel
+def copy_block(copier, a, a_row, a_step, copy, pitch, rows, depth, size):
+    """Copy rows x depth elements of A, as they lie, to lines `pitch` apart; return the copy's strides."""
+    length, lines, line = (depth, rows, a_row) if a_step == size else (rows, depth, a_step)
+    for k in range(0, length * size, COPIED):
+        call(copier, a + k, line, copy + k, pitch, lines, length - k // size)
+    return (pitch, size) if a_step == size else (size, pitch)
 
 
 @kernel

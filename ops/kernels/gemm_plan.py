@@ -18,11 +18,14 @@ NUMPY_PRODUCT, NUMPY_VECTOR = 64**3, 96**2
 BLAS has answered before our call is dispatched.  Beyond these sizes OpenBLAS wakes threads, which spin beside
 ours."""
 
-BLOCK_ROWS, BLOCK_DEPTH, BLOCK_COLUMNS = 240, 512, 1024
+BLOCK_ROWS, BLOCK_DEPTH, BLOCK_COLUMNS = 120, 512, 1024
 """A block of A (BLOCK_ROWS x BLOCK_DEPTH) stays in the level-2 cache while the panels of packed B pass by."""
 
+COPIED = 128
+"""Bytes of a row of A that are copied at a time."""
+
 ALIASING = 4096
-"""Rows of A a multiple of so many bytes apart share lines of the level-1 cache: a block is copied first."""
+"""Rows a multiple of so many bytes apart share lines of the caches: blocks of A are copied first, B is packed."""
 
 CACHE = 1 << 24
 """A larger B is read, a larger C written a few rows at a time: nearly in the order of addresses."""
@@ -46,11 +49,12 @@ class Blocks(NamedTuple):
     rows: int
     depth: int
     columns: int
-    a_pitch: int = 0  # bytes per row of A's copy, 0 for none
-    work: int = 0  # elements per chunk
+    b_work: int = 0  # elements of packed B per chunk
+    a_pitch: int = 0  # bytes from line to line of A's copy, 0 for none
+    work: int = 0  # elements per chunk, of both
 
 
-HEADER = 26
+HEADER = 27
 SEGMENT = 8 * HEADER
 TABLES = SEGMENT + 16
 """Where the segment and the tables lie in a layout, in bytes."""
@@ -75,7 +79,7 @@ def plan_product(
     *b_batch, K, N = swapped(b_shape) if b_transposed else b_shape
     batch = max(a_batch + b_batch, default=1)
     size, lanes = dtype.itemsize, simd.lanes(dtype)
-    kind = choose_kind(M, N, K, lanes, a_transposed, b_transposed)
+    kind = choose_kind(M, N, K, size, lanes, a_transposed, b_transposed)
     rows, vectors = choose_shape(kind, M, N, lanes)
     columns = vectors if kind == DOT else vectors * lanes
     split_rows, units, chunks = cut(batch, M, N, rows, columns, threads)
@@ -96,7 +100,7 @@ def plan_product(
         K * N * size if b_batch and b_batch[0] == batch else 0,
         *(size, lanes, 3 if biased else 0, relu, blocks.work * size, b_transposed),
         *(blocks.rows, blocks.depth, blocks.columns),
-        *((simd.copy_panel(2, dtype), blocks.a_pitch) if blocks.a_pitch else (0, 0)),
+        *(simd.copy_panel(COPIED // (lanes * size), dtype), blocks.a_pitch, blocks.b_work * size),
     )
     assert len(header) == HEADER
     return Plan(kind, np.array((*header, 0, 0, *tables), np.int64), chunks * blocks.work, chunks)
@@ -113,12 +117,12 @@ def numpy_is_faster(M: int, N: int, K: int) -> bool:
     return limit >= M * N * K
 
 
-def choose_kind(M: int, N: int, K: int, lanes: int, a_transposed: bool, b_transposed: bool) -> int:
+def choose_kind(M: int, N: int, K: int, size: int, lanes: int, a_transposed: bool, b_transposed: bool) -> int:
     """Choose the way, as measured: packing B reads and writes all of it, which many rows of A must repay."""
     if not b_transposed:
-        unpacked = M <= 24 or K <= 64 or (M <= 256 and K <= 1024)  # a panel of B then fits the level-2 cache
-        return IN_PLACE if unpacked else BLOCKED
-    few_rows = min(96, K // 5) >= M or (lanes >= N and K >= 128)  # a dot product ends with a sum across lanes
+        fits = K <= 1024 and N * size % ALIASING != 0  # a panel of B stays in the level-2 cache
+        return IN_PLACE if M <= 24 or K <= 64 or (M <= 256 and fits) else BLOCKED
+    few_rows = min(160, K // 5) >= M or (lanes >= N and K >= 128)  # a dot product ends with a sum across lanes
     return DOT if few_rows and not a_transposed else BLOCKED
 
 
@@ -153,13 +157,15 @@ def choose_blocks(kind: int, M: int, N: int, K: int, rows: int, columns: int, si
         block_rows = rows if K <= 64 and M * N * size > CACHE else BLOCK_ROWS
         depth = 8 if M <= 8 and K * N * size > CACHE else max(K, 1)
         return Blocks(block_rows, depth, N)
-    depth = BLOCK_DEPTH * 4 // size
     block_columns = BLOCK_COLUMNS // columns * columns
-    work = min(K, depth) * min(-(-N // columns) * columns, block_columns)
-    if a_transposed or K * size % ALIASING:
-        return Blocks(BLOCK_ROWS, depth, block_columns, 0, work)
-    a_pitch = depth * size + 64
-    return Blocks(BLOCK_ROWS, depth, block_columns, a_pitch, work + BLOCK_ROWS * a_pitch // size)
+    work = min(K, BLOCK_DEPTH) * min(-(-N // columns) * columns, block_columns)
+    blocks = Blocks(BLOCK_ROWS, BLOCK_DEPTH, block_columns, work, 0, work)
+    strided = a_transposed and M * K * size > CACHE // 4  # read down its columns, out of reach of the prefetcher
+    if not strided and (M if a_transposed else K) * size % ALIASING:
+        return blocks
+    length, lines = (BLOCK_ROWS, BLOCK_DEPTH) if a_transposed else (BLOCK_DEPTH, BLOCK_ROWS)
+    a_pitch = -(-length * size // COPIED) * COPIED + 64
+    return blocks._replace(a_pitch=a_pitch, work=work + lines * a_pitch // size)
 
 
 def panel_tables(N: int, vectors: int, lanes: int, size: int) -> list[int]:
