@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from ops.kernels import conv
+from ops.kernels import conv, simd
 from ops.kernels.geometry import (
     Axis,
     conv_output_size,
@@ -26,8 +26,8 @@ from tests.naive import conv as naive
 
 Array = np.ndarray[Any, Any]
 DTYPES = [np.float32, np.float64]
-CORRELATIONS = [None, "positions", "batch"]
-WEIGHT_GRADIENTS = [None, "filters", "dot"]
+CORRELATIONS = [None, "positions", "batch", "depthwise"]
+WEIGHT_GRADIENTS = [None, "filters", "dot", "depthwise"]
 STRATEGIES = list(zip(CORRELATIONS, WEIGHT_GRADIENTS, strict=True))
 
 
@@ -63,6 +63,7 @@ class Case(NamedTuple):
 
 LENET = Case((32, 1, 28, 28), (6, 1, 5, 5), padding=(2, 2))
 LENET_2 = Case((32, 6, 14, 14), (16, 6, 5, 5))
+DEPTHWISE = Case((1, 70, 40, 40), (70, 1, 3, 3), padding=(1, 1), groups=70)
 CASES = [
     Case((1, 1, 1, 1), (1, 1, 1, 1)),
     Case((0, 2, 5, 5), (3, 2, 3, 3)),
@@ -79,6 +80,9 @@ CASES = [
     Case((150, 2, 3, 6), (9, 2, 2, 2)),
     Case((2, 6, 9, 8), (6, 1, 3, 3), padding=(1, 1), groups=6),
     Case((2, 6, 9, 8), (12, 1, 3, 3), stride=(2, 2), padding=(1, 1), groups=6),
+    Case((2, 3, 40, 24), (3, 1, 3, 3), padding=(1, 1), groups=3),
+    Case((3, 2, 21, 37), (2, 1, 3, 5), stride=(2, 2), padding=(1, 2), groups=2),
+    Case((1, 35, 7, 7), (35, 1, 3, 3), padding=(1, 1), groups=35),
     Case((3, 6, 5, 7), (9, 2, 2, 3), dilation=(2, 1), groups=3),
     Case((1, 2, 6, 70), (3, 2, 3, 5), padding=(1, 2), dilation=(1, 3)),
     Case((1, 1, 5, 150), (2, 1, 2, 3), padding=(1, 1)),
@@ -137,10 +141,19 @@ def assert_close(actual: Array, expected: Array, dtype: Any, terms: int) -> None
     np.testing.assert_allclose(actual, expected, rtol=4 * eps, atol=eps * (8 + terms))
 
 
-def supported(strategy: str | None, backward: bool, case: Case) -> bool:
-    """Whether the positions strategy is asked for what it cannot do: backward at stride > 1."""
-    pointwise = case.w[2:] == (1, 1) and case.padding == (0, 0) and case.plane == case.x[2:]
-    return strategy != "positions" or not backward or case.stride == (1, 1) or pointwise
+def supported(strategy: str | None, direction: str, case: Case) -> bool:
+    """Whether the strategy can be asked for this direction."""
+    if strategy == "positions":
+        pointwise = case.w[2:] == (1, 1) and case.padding == (0, 0) and case.plane == case.x[2:]
+        return direction != "grad_input" or case.stride == (1, 1) or pointwise
+    if strategy == "depthwise":
+        reach = (case.w[3] - 1) * case.dilation[1]
+        if not case.groups == case.x[1] == case.w[0] > 1 or reach > simd.lanes(np.float64):
+            return False
+        if direction == "grad_input":
+            return case.stride in {(1, 1), (2, 2)}
+        return case.stride[1] <= 2 and (direction == "forward" or case.w[2] * case.w[3] <= 9)
+    return True
 
 
 def check_all(case: Case, dtype: Any, correlation: str | None, weight_gradient: str | None) -> None:
@@ -148,14 +161,31 @@ def check_all(case: Case, dtype: Any, correlation: str | None, weight_gradient: 
     x, w, bias, grad = operands(case, dtype)
     taps = case.w[1] * case.w[2] * case.w[3]
     pixels = case.x[0] * case.plane[0] * case.plane[1]
-    y = conv.conv2d_forward(x, w, bias, **case.parameters, strategy=correlation)
-    assert_close(y, naive.conv2d(x, w, bias, **case.parameters), dtype, taps)
-    if supported(correlation, True, case):
+    if supported(correlation, "forward", case):
+        y = conv.conv2d_forward(x, w, bias, **case.parameters, strategy=correlation)
+        assert_close(y, naive.conv2d(x, w, bias, **case.parameters), dtype, taps)
+    if supported(correlation, "grad_input", case):
         dx = conv.conv2d_grad_input(grad, w, case.x, **case.parameters, strategy=correlation)
         expected = naive.conv2d_grad_input(grad, w, case.x, **case.parameters)
         assert_close(dx, expected, dtype, taps * case.w[0])
-    dw = conv.conv2d_grad_weight(grad, x, case.w, **case.parameters, strategy=weight_gradient)
-    assert_close(dw, naive.conv2d_grad_weight(grad, x, case.w, **case.parameters), dtype, pixels)
+    if supported(weight_gradient, "grad_weight", case):
+        dw = conv.conv2d_grad_weight(grad, x, case.w, **case.parameters, strategy=weight_gradient)
+        assert_close(dw, naive.conv2d_grad_weight(grad, x, case.w, **case.parameters), dtype, pixels)
+
+
+def run_supported(
+    case: Case, arrays: tuple[Array, ...], correlation: str | None, weight_gradient: str | None
+) -> list[Array]:
+    """Run the entries that the strategies support."""
+    x, w, bias, grad = arrays
+    results = []
+    if supported(correlation, "forward", case):
+        results.append(conv.conv2d_forward(x, w, bias, **case.parameters, strategy=correlation))
+    if supported(correlation, "grad_input", case):
+        results.append(conv.conv2d_grad_input(grad, w, case.x, **case.parameters, strategy=correlation))
+    if supported(weight_gradient, "grad_weight", case):
+        results.append(conv.conv2d_grad_weight(grad, x, case.w, **case.parameters, strategy=weight_gradient))
+    return results
 
 
 # ---- geometry ----
@@ -231,6 +261,23 @@ def test_chosen_shapes(case: Case, correlation: str | None, weight_gradient: str
 @example(case=CASES[6], dtype=np.float32)
 def test_any_shape(correlation: str | None, weight_gradient: str | None, case: Case, dtype: Any) -> None:
     check_all(case, dtype, correlation, weight_gradient)
+
+
+@settings(max_examples=100)
+@given(data=st.data(), dtype=st.sampled_from(DTYPES))
+def test_any_depthwise_shape(data: st.DataObject, dtype: Any) -> None:
+    integer = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
+    channels = integer(2, 5)
+    case = Case(
+        x=(integer(1, 3), channels, integer(1, 24), integer(1, 80)),
+        w=(channels, 1, integer(1, 4), integer(1, 5)),
+        stride=data.draw(st.sampled_from([(1, 1), (2, 2), (1, 2), (3, 1), (3, 2)])),
+        padding=(integer(0, 3), integer(0, 3)),
+        dilation=(integer(1, 2), integer(1, 3)),
+        groups=channels,
+    )
+    assume(min(case.plane) > 0)
+    check_all(case, dtype, "depthwise", "depthwise" if supported("depthwise", "grad_weight", case) else None)
 
 
 def test_several_bands_of_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,12 +373,9 @@ def test_nothing_outside_the_result_is_written(
     x, w, bias, grad = operands(case, np.float32)
     check_all(case, np.float32, correlation, weight_gradient)  # plans and scratch memory exist from here on
     monkeypatch.setattr(np, "empty", empty)
-    conv.conv2d_forward(x, w, bias, **case.parameters, strategy=correlation)
-    if supported(correlation, True, case):
-        conv.conv2d_grad_input(grad, w, case.x, **case.parameters, strategy=correlation)
-    conv.conv2d_grad_weight(grad, x, case.w, **case.parameters, strategy=weight_gradient)
+    ran = run_supported(case, (x, w, bias, grad), correlation, weight_gradient)
     monkeypatch.undo()
-    assert len(guarded) >= 2
+    assert len(guarded) >= len(ran)
     for buffer in guarded:
         assert (buffer[:margin] == 12345).all()
         assert (buffer[-margin:] == 12345).all()
@@ -352,10 +396,7 @@ def run_at_page_end(correlation: str | None, weight_gradient: str | None) -> Non
     for case in [*CASES, LENET_2]:
         for dtype in DTYPES:
             x, w, bias, grad = (at_page_end(a) for a in operands(case, dtype))
-            conv.conv2d_forward(x, w, bias, **case.parameters, strategy=correlation)
-            if supported(correlation, True, case):
-                conv.conv2d_grad_input(grad, w, case.x, **case.parameters, strategy=correlation)
-            conv.conv2d_grad_weight(grad, x, case.w, **case.parameters, strategy=weight_gradient)
+            run_supported(case, (x, w, bias, grad), correlation, weight_gradient)
 
 
 def at_page_end(a: Array) -> Array:
@@ -377,7 +418,7 @@ def at_page_end(a: Array) -> Array:
 # ---- not a number, infinity ----
 
 
-@pytest.mark.parametrize("strategy", CORRELATIONS)
+@pytest.mark.parametrize("strategy", [None, "positions", "batch"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_forward_spreads_nan_and_infinity_to_what_reads_them(strategy: str | None, value: float) -> None:
     case = Case((18, 3, 9, 20), (4, 3, 3, 3), padding=(1, 1))
@@ -391,7 +432,7 @@ def test_forward_spreads_nan_and_infinity_to_what_reads_them(strategy: str | Non
     assert np.isnan(y[reached]).all() if np.isnan(value) else (y[reached] == np.inf).all()
 
 
-@pytest.mark.parametrize("strategy", CORRELATIONS)
+@pytest.mark.parametrize("strategy", [None, "positions", "batch"])
 def test_relu_passes_nan(strategy: str | None) -> None:
     case = Case((18, 3, 9, 20), (4, 3, 3, 3), padding=(1, 1))
     x, w, bias, _ = operands(case, np.float32)
@@ -401,7 +442,7 @@ def test_relu_passes_nan(strategy: str | None) -> None:
     assert np.isnan(y).sum() == 36
 
 
-@pytest.mark.parametrize("strategy", CORRELATIONS)
+@pytest.mark.parametrize("strategy", [None, "positions", "batch"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_grad_input_spreads_nan_and_infinity_to_what_was_read(strategy: str | None, value: float) -> None:
     case = Case((18, 3, 9, 20), (4, 3, 3, 3), padding=(1, 1))
@@ -414,7 +455,7 @@ def test_grad_input_spreads_nan_and_infinity_to_what_was_read(strategy: str | No
     np.testing.assert_array_equal(~np.isfinite(dx), reached)
 
 
-@pytest.mark.parametrize("strategy", WEIGHT_GRADIENTS)
+@pytest.mark.parametrize("strategy", [None, "filters", "dot"])
 @pytest.mark.parametrize("operand", ["x", "grad"])
 def test_grad_weight_spreads_nan_to_its_channel_or_filter(strategy: str | None, operand: str) -> None:
     case = Case((3, 3, 9, 20), (4, 3, 3, 3), padding=(1, 1))
@@ -426,21 +467,45 @@ def test_grad_weight_spreads_nan_to_its_channel_or_filter(strategy: str | None, 
     np.testing.assert_array_equal(np.isnan(dw), reached)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_depthwise_spreads_nan_and_infinity_to_what_reads_them(stride: int, value: float) -> None:
+    """Expected are the results of ones, spoiled where the loops are: at the borders of rows and planes."""
+    case = Case((2, 3, 9, 20), (3, 1, 3, 3), stride=(stride, stride), padding=(1, 1), groups=3)
+    for h, w in ((0, 19), (4, 0), (8, 19), (4, 7)):
+        x, weight, bias, grad = (np.ones_like(a) for a in operands(case, np.float32))
+        x[1, 1, h, w] = value
+        y = conv.conv2d_forward(x, weight, bias, **case.parameters, strategy="depthwise")
+        np.testing.assert_array_equal(y, naive.conv2d(x, weight, bias, **case.parameters))
+        dw = conv.conv2d_grad_weight(grad, x, case.w, **case.parameters, strategy="depthwise")
+        np.testing.assert_array_equal(dw, naive.conv2d_grad_weight(grad, x, case.w, **case.parameters))
+        x[1, 1, h, w] = 1
+        grad[1, 1, h // stride, w // stride] = value
+        dx = conv.conv2d_grad_input(grad, weight, case.x, **case.parameters, strategy="depthwise")
+        np.testing.assert_array_equal(dx, naive.conv2d_grad_input(grad, weight, case.x, **case.parameters))
+
+
+def test_depthwise_relu_with_bias() -> None:
+    x, w, bias, _ = operands(DEPTHWISE, np.float32)
+    x[0, 1, 5, 5] = np.nan
+    expected = np.maximum(naive.conv2d(x, w, bias, **DEPTHWISE.parameters), 0)
+    y = conv.conv2d_forward(x, w, bias, **DEPTHWISE.parameters, relu=True, strategy="depthwise")
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    assert np.isnan(y).sum() == 9
+
+
 # ---- threads ----
 
 
 @pytest.mark.parametrize(("correlation", "weight_gradient"), STRATEGIES)
-@pytest.mark.parametrize("case", [LENET, LENET_2, Case((1, 8, 24, 24), (16, 8, 3, 3), padding=(1, 1))], ids=str)
+@pytest.mark.parametrize(
+    "case", [LENET, LENET_2, Case((1, 8, 24, 24), (16, 8, 3, 3), padding=(1, 1)), DEPTHWISE], ids=str
+)
 def test_thread_counts_agree_and_runs_repeat(case: Case, correlation: str | None, weight_gradient: str | None) -> None:
-    operands_ = operands(case, np.float32)
+    arrays = operands(case, np.float32)
 
     def run() -> list[Array]:
-        x, w, bias, grad = operands_
-        return [
-            conv.conv2d_forward(x, w, bias, **case.parameters, strategy=correlation),
-            conv.conv2d_grad_input(grad, w, case.x, **case.parameters, strategy=correlation),
-            conv.conv2d_grad_weight(grad, x, case.w, **case.parameters, strategy=weight_gradient),
-        ]
+        return run_supported(case, arrays, correlation, weight_gradient)
 
     results = []
     for threads in (1, 2, 3):
@@ -499,6 +564,8 @@ def run_in_python_mode() -> None:
     for case in (
         Case((2, 3, 5, 4), (4, 3, 3, 2), padding=(1, 1)),
         Case((3, 4, 5, 6), (2, 2, 2, 2), (2, 2), groups=2),
+        Case((2, 2, 6, 5), (2, 1, 3, 3), padding=(1, 1), groups=2),
+        Case((2, 2, 6, 5), (2, 1, 3, 3), (2, 2), padding=(1, 1), groups=2),
     ):
         for correlation, weight_gradient in STRATEGIES:
             check_all(case, np.float32, correlation, weight_gradient)

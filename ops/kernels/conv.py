@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ops.kernels import conv_batch, conv_dot, conv_positions, conv_weights, simd
+from ops.kernels import conv_batch, conv_depthwise, conv_dot, conv_positions, conv_weights, simd
 from ops.kernels.arrays import dense
 from ops.kernels.correlation import Correlation, backward, forward
 from ops.kernels.geometry import ConvGeometry, Pair, conv_geometry
@@ -31,6 +31,7 @@ SENTENCES = {
     "positions": "neighbouring pixels in the vector lanes, image by image",
     "batch": "the images of the batch in the vector lanes",
     "filters": "the filters in the vector lanes, summed over images and pixels",
+    "depthwise": "each filter slides over its own channel, neighbouring pixels in the vector lanes",
     "dot": "dot products along the output rows, image by image",
 }
 
@@ -226,16 +227,20 @@ def _correlation_estimates(c: Correlation, lanes: int) -> dict[str, float]:
     estimates = {"batch": conv_batch.cycles(c, lanes)}
     if conv_positions.supports(c):
         estimates["positions"] = conv_positions.cycles(c, lanes)
+    if conv_depthwise.supports(c, lanes):
+        estimates["depthwise"] = conv_depthwise.cycles(c, lanes)
     return estimates
 
 
 CORRELATIONS: dict[str, Callable[..., Callable[..., None]]] = {
     "positions": conv_positions.PositionsPlan,
     "batch": conv_batch.BatchPlan,
+    "depthwise": conv_depthwise.DepthwisePlan,
 }
 WEIGHT_GRADIENTS: dict[str, Callable[..., Callable[..., None]]] = {
     "filters": conv_weights.WeightsPlan,
     "dot": conv_dot.DotPlan,
+    "depthwise": conv_depthwise.DepthwiseWeightsPlan,
 }
 
 
@@ -312,6 +317,8 @@ def _grad_weight_plan(
     threads = _threads(g, available)
     lanes = simd.lanes(dtype)
     estimates = {"filters": conv_weights.cycles(seen, lanes), "dot": conv_dot.cycles(seen, lanes)}
+    if conv_depthwise.supports_weights(seen, lanes):
+        estimates["depthwise"] = conv_depthwise.cycles(forward(seen), lanes)
     name = _choose(estimates, strategy)
     run = WEIGHT_GRADIENTS[name](seen, dtype, threads) if 0 not in grad_shape else _nothing
     return Plan(name, run, threads, g, estimates, w_shape, seen is not g)

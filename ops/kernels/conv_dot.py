@@ -11,7 +11,7 @@ import numpy as np
 
 from ops.kernels import simd
 from ops.kernels.geometry import ConvGeometry
-from ops.kernels.phases import copy_elements, fill_layout, fill_phases, phase_layout
+from ops.kernels.phases import copy_cycles, copy_elements, fill_layout, fill_phases, phase_layout
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, pack_layout, run_stages, stage_list
@@ -19,9 +19,6 @@ from ops.kernels.tiles import CALL_CYCLES
 
 TILES_32 = ((4, 5), (4, 6), (3, 5), (3, 7), (2, 5), (2, 9), (1, 9))
 TILES_16 = ((2, 4), (3, 3), (1, 5))
-
-COPY_CYCLES = 0.25
-"""Cycles per element copied into the padded layout."""
 
 
 def dot_cycles(rows: int, columns: int, tile: tuple[int, int]) -> int:
@@ -44,7 +41,7 @@ def cycles(g: ConvGeometry, lanes: int) -> float:
     vectors = g.OH * -(-g.OW // lanes)
     calls = -(-g.group_outputs // tile[0]) * -(-taps // tile[1])
     per_group = dot_cycles(g.group_outputs, taps, tile) * vectors + CALL_CYCLES * calls
-    return g.N * (g.groups * per_group + COPY_CYCLES * g.C * g.H * g.W)
+    return g.N * (g.groups * per_group + g.C * copy_cycles(g.rows, g.columns, lanes))
 
 
 class DotPlan:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ops.kernels import simd
-from ops.kernels.correlation import Correlation
+from ops.kernels.correlation import Correlation, walk
 from ops.kernels.geometry import Axis
-from ops.kernels.phases import Phases, copy_elements, fill_layout, fill_phases, phase_layout
+from ops.kernels.phases import Phases, copy_cycles, copy_elements, fill_layout, fill_phases, phase_layout
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
@@ -20,9 +20,6 @@ from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
 
 CACHE_ELEMENTS = 96 * 1024
 """Largest copy of one band of an image: with the filters it stays in the second-level cache."""
-
-COPY_CYCLES = 0.25
-"""Cycles per element copied into the padded layout."""
 
 
 def supports(c: Correlation) -> bool:
@@ -37,17 +34,8 @@ def cycles(c: Correlation, lanes: int) -> float:
     tile = choose_tile(c.targets, vectors)
     products = c.sources * c.taps * tile_cycles(c.targets, vectors, tile)
     calls = -(-c.targets // tile[0]) * -(-vectors // tile[1])
-    copied = 0 if reads_in_place(c) else c.sources * rows.size * columns.size
-    return c.N * c.groups * (products + CALL_CYCLES * calls + COPY_CYCLES * copied)
-
-
-def walk(c: Correlation) -> tuple[Axis, Axis]:
-    """Return the axes along which source pixels are visited; backward they belong to the mirrored filter."""
-    return (_mirrored(c.rows), _mirrored(c.columns)) if c.backward else (c.rows, c.columns)
-
-
-def _mirrored(axis: Axis) -> Axis:
-    return Axis(axis.outputs, axis.size, axis.taps, 1, axis.reach - axis.padding, axis.dilation)
+    copied = 0.0 if reads_in_place(c) else c.sources * copy_cycles(rows, columns, lanes)
+    return c.N * c.groups * (products + CALL_CYCLES * calls + copied)
 
 
 def reads_in_place(c: Correlation) -> bool:

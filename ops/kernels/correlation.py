@@ -75,6 +75,15 @@ def backward(g: ConvGeometry) -> Correlation:
     )
 
 
+def walk(c: Correlation) -> tuple[Axis, Axis]:
+    """Return the axes along which source pixels are visited; backward they belong to the mirrored filter."""
+    return (_mirrored(c.rows), _mirrored(c.columns)) if c.backward else (c.rows, c.columns)
+
+
+def _mirrored(axis: Axis) -> Axis:
+    return Axis(axis.outputs, axis.size, axis.taps, 1, axis.reach - axis.padding, axis.dilation)
+
+
 class AxisClasses(NamedTuple):
     """Targets along one axis, sorted by what they read.
 

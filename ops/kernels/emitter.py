@@ -9,7 +9,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
-from ops.kernels.native import INT, assembly
+from ops.kernels.native import INT, assembly, leaf
 
 INT32, BIT = ir.IntType(32), ir.IntType(1)
 
@@ -196,3 +196,14 @@ class Emitter:
                 then()
             with no:
                 otherwise()
+
+
+def vector_leaf(kind: str, parameters: int, dtype: DTypeLike, emit: Callable[[Emitter], None], *numbers: int) -> int:
+    """Return the address of the leaf that `emit` writes; kind, element type and numbers name it."""
+
+    def module(name: str) -> ir.Module:
+        e = Emitter(name, parameters, dtype)
+        emit(e)
+        return e.finish()
+
+    return leaf("_".join([kind, np.dtype(dtype).name, *map(str, numbers)]), module)

@@ -50,15 +50,29 @@ def phase_layout(rows: Axis, columns: Axis, outputs: int, lanes: int) -> Phases:
 def fill_layout(phases: Phases, rows: Axis, columns: Axis, dtype: np.dtype[Any]) -> Int64:
     """Return the layout that `fill_phases` reads."""
     lanes = simd.lanes(dtype)
-    panel = next((width for width in PANELS if width * lanes >= phases.pitch), PANELS[-1])
-    leaves = (simd.copy_panel(panel, dtype), simd.transpose(dtype))
+    panel = panel_vectors(phases.pitch, columns.stride, lanes)
     sizes = (phases.pitch, phases.height, phases.plane, rows.stride, columns.stride, rows.size, columns.size)
-    numbers = (*leaves, panel * lanes, lanes, *sizes, dtype.itemsize, len(phases.offsets))
+    leaf = simd.copy_panel(panel, dtype, columns.stride)
+    numbers = (leaf, panel * lanes, *sizes, dtype.itemsize, len(phases.offsets))
     return pack_layout(numbers, phases.offsets)
 
 
 PANELS = (1, 2, 4, 8)
 """Widths, in vectors, of the pieces that rows are copied in."""
+
+
+def panel_vectors(pitch: int, step: int, lanes: int) -> int:
+    """Return the width of the panels that rows are copied in."""
+    return next((width for width in PANELS if width * lanes >= pitch), PANELS[-1]) if step == 1 else 1
+
+
+def copy_cycles(rows: Axis, columns: Axis, lanes: int) -> float:
+    """Estimate the cycles to copy one channel: three calls per panel, and the loads and stores of its rows."""
+    pitch, height = columns.outputs + columns.reach // columns.stride, rows.outputs + rows.reach // rows.stride
+    panel = panel_vectors(pitch, columns.stride, lanes)
+    per_panel = 60 + height * (4 + 2 * panel * (1 + columns.stride))
+    phases = min(rows.stride, rows.taps) * min(columns.stride, columns.taps)
+    return float(phases * -(-pitch // (panel * lanes)) * per_panel)
 
 
 def copy_elements(channels: int, phases: Phases, lanes: int) -> int:
@@ -74,38 +88,25 @@ def ceil_div(a, b):
 
 @kernel
 def copy_plane(
-    leaf, width, source, source_stride, source_columns, left, target, pitch, first, last, height, size
+    leaf, width, source, source_row, source_columns, step, left, target, pitch, first, last, height, size
 ):  # fmt: skip
-    """Copy rows to rows first <= q < last of a plane of `height` rows; every other element becomes 0.
+    """Copy columns left, left + step ... to rows first <= q < last of a plane of `height` rows; the rest is 0.
 
     Panels are written whole, so a row also clears the left margin of the next one, and may overwrite columns
     there that have not been copied yet.  Hence panels from right to left, rows downwards.
     """
-    start, skipped = max(0, -left), max(0, left)
-    columns = max(0, min(pitch - start, source_columns - skipped))
+    start = max(0, ceil_div(-left, step))
+    skipped = left + start * step
+    columns = max(0, min(pitch - start, ceil_div(source_columns - skipped, step)))
     row = pitch * size
     for p in range(ceil_div(pitch, width) - 1, -1, -1):
         at = p * width
         call(leaf, source, 0, target + at * size, row, first + 1, 0)
         call(
-            leaf, source + (skipped + at) * size, source_stride, target + first * row + (start + at) * size,
+            leaf, source + (skipped + at * step) * size, source_row, target + first * row + (start + at) * size,
             row, last - first, max(0, min(width, columns - at)),
         )  # fmt: skip
         call(leaf, source, 0, target + last * row + at * size, row, height - last, 0)
-
-
-@kernel
-def gather_plane(
-    leaf, lanes, source, source_row, source_columns, step, left, target, pitch, first, last, size
-):  # fmt: skip
-    """Copy every `step`-th column to rows first <= q < last of a plane of zeros, as transposed columns."""
-    start, stop = max(0, ceil_div(-left, step)), min(pitch, ceil_div(source_columns - left, step))
-    for q in range(last - first):
-        for j in range(start, stop, lanes):
-            call(
-                leaf, source + q * source_row + (left + j * step) * size, step * size, stop - j, 1,
-                target + ((first + q) * pitch + j) * size, 0, stop - j,
-            )  # fmt: skip
 
 
 @kernel
@@ -114,22 +115,7 @@ def fill_phases(x, first_plane, channels, top, left, layout, copy):
 
     (0, 0) of phase (0, 0) is row `top`, column `left` of the image.
     """
-    (
-        copier,
-        gatherer,
-        width,
-        lanes,
-        pitch,
-        height,
-        plane,
-        stride_h,
-        stride_w,
-        H,
-        W,
-        size,
-        n_phases,
-        phases,
-    ) = load_integers(layout, 14)
+    (copier, width, pitch, height, plane, stride_h, stride_w, H, W, size, n_phases, phases) = load_integers(layout, 12)
     for i in range(channels * n_phases):
         a, b = load_integers(layout + phases + 16 * (i % n_phases), 2)
         row = top + a
@@ -137,20 +123,6 @@ def fill_phases(x, first_plane, channels, top, left, layout, copy):
         last = max(first, min(height, ceil_div(H - row, stride_h)))
         source = x + ((first_plane + i // n_phases) * H + row + first * stride_h) * W * size
         target = copy + i * plane * size
-        copied = last if stride_w == 1 else first
-        copy_plane(copier, width, source, stride_h * W * size, W, left, target, pitch, first, copied, height, size)
-        if stride_w > 1:
-            gather_plane(
-                gatherer,
-                lanes,
-                source,
-                stride_h * W * size,
-                W,
-                stride_w,
-                left + b,
-                target,
-                pitch,
-                first,
-                last,
-                size,
-            )
+        copy_plane(
+            copier, width, source, stride_h * W * size, W, stride_w, left + b, target, pitch, first, last, height, size
+        )

@@ -10,12 +10,12 @@ elements they are told of.
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import numpy as np
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
 from ops.kernels.emitter import Emitter, lanes, registers, vector_bytes
-from ops.kernels.native import INT, Worker, address_of, call, leaf, load_integers
+from ops.kernels.emitter import vector_leaf as _leaf
+from ops.kernels.native import INT, Worker, address_of, call, load_integers
 
 __all__ = [
     "Worker",
@@ -32,15 +32,6 @@ __all__ = [
     "transpose",
     "vector_bytes",
 ]
-
-
-def _leaf(kind: str, parameters: int, dtype: DTypeLike, emit: Callable[[Emitter], None], *numbers: int) -> int:
-    def module(name: str) -> ir.Module:
-        e = Emitter(name, parameters, dtype)
-        emit(e)
-        return e.finish()
-
-    return leaf("_".join([kind, np.dtype(dtype).name, *map(str, numbers)]), module)
 
 
 # ---- sums of outer products ----
@@ -367,27 +358,40 @@ def _transposed(e: Emitter, block: list[ir.Value]) -> list[ir.Value]:
     return block
 
 
-def copy_panel(vectors: int, dtype: DTypeLike) -> int:
+def copy_panel(vectors: int, dtype: DTypeLike, step: int = 1) -> int:
     """Return a leaf that copies rows of at most vectors * lanes elements and pads them with zeros.
 
-    destination[k, j] = source[k, j], k < n_rows, j < n_columns, and 0 for n_columns <= j < vectors * lanes.
+    destination[k, j] = source[k, j * step], k < n_rows, j < n_columns, and 0 for n_columns <= j < vectors * lanes.
 
     Arguments: source, source_row_stride, destination, destination_row_stride, n_rows, n_columns.
     """
-    return _leaf("copy_panel", 6, dtype, partial(_emit_copy_panel, vectors=vectors), vectors)
+    return _leaf("copy_panel", 6, dtype, partial(_emit_copy_panel, vectors=vectors, step=step), vectors, step)
 
 
-def _emit_copy_panel(e: Emitter, vectors: int) -> None:
+def _emit_copy_panel(e: Emitter, vectors: int, step: int) -> None:
     source, source_stride, destination, destination_stride, n_rows, n_columns = e.arguments
+    n_elements = e.add(e.multiply(n_columns, step), 1 - step)
 
     def copy(masked: bool) -> None:
-        masks = [e.mask(e.add(n_columns, -j * e.lanes)) if masked else None for j in range(vectors)]
+        loads = range(vectors * step)
+        masks = [e.mask(e.add(n_elements, -j * e.lanes)) if masked else None for j in loads]
         read, write = e.variable(source), e.variable(destination)
         with e.repeat(n_rows):
             row = [e.load(e.add(e.get(read), j * e.vector_size), mask) for j, mask in enumerate(masks)]
-            for j, value in enumerate(row):
+            for j in range(vectors):
+                value = _every(e, row[j * step : (j + 1) * step])
                 e.store(value, e.add(e.get(write), j * e.vector_size))
             e.advance(read, source_stride)
             e.advance(write, destination_stride)
 
-    e.choose(e.compare(n_columns, ">=", vectors * e.lanes), lambda: copy(False), lambda: copy(True))
+    e.choose(e.compare(n_elements, ">=", vectors * step * e.lanes), lambda: copy(False), lambda: copy(True))
+
+
+def _every(e: Emitter, vectors: list[ir.Value]) -> ir.Value:
+    """Pick every len(vectors)-th element of neighbouring vectors."""
+    places = [divmod(lane * len(vectors), e.lanes) for lane in range(e.lanes)]
+    value = vectors[0]
+    for m, vector in enumerate(vectors[1:], 1):
+        own = [lane if m > 1 else place for lane, (_, place) in enumerate(places)]
+        value = e.shuffle(value, vector, [o if v < m else e.lanes + p for o, (v, p) in zip(own, places, strict=True)])
+    return value

@@ -41,8 +41,9 @@ def choose_tile(rows: int, vectors: int) -> tuple[int, int]:
 def tile_cycles(rows: int, vectors: int, tile: tuple[int, int]) -> int:
     """Return the cycles that one step of the reduction over all tiles takes, one multiply-add per cycle.
 
-    A tile spends a cycle per product, at least a cycle per operand it loads and at least `PIPELINE` in all.
+    A tile spends a cycle per product, at least a cycle per number and two per vector it loads, and at least
+    `PIPELINE` in all.
     """
     height, width = tile
-    per_tile = max(height * width, height + width, PIPELINE)
+    per_tile = max(height * width, height + width, 2 * width, PIPELINE)
     return -(-rows // height) * -(-vectors // width) * per_tile
