@@ -1,1 +1,1 @@
-"""Benchmarks against PyTorch: the same program on both libraries, each in a fresh process, by turns."""
+"""Benchmarks against PyTorch and JAX: the same programs, each library in fresh processes, by turns."""

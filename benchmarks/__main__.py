@@ -1,96 +1,84 @@
 """python -m benchmarks: run benchmarks and print medians and ratios."""
 
 import argparse
-import json
-import platform
-import statistics
-import subprocess
+import itertools
+import os
 import sys
-import tempfile
-from pathlib import Path
 
-import numpy as np
+from benchmarks import report
+from benchmarks.catalogue import select
+from benchmarks.measure import Plan, Row, measure
+from benchmarks.peers import DEFAULT, choose
 
-from benchmarks.cases import CASES, STARTUP, Case
-from benchmarks.library import available, environment
+DESCRIPTION = """\
+Time magtape and its peers: the same program on each, every variant in fresh processes, by turns. Results are compared
+before any timing. Ratio: the best PyTorch variant's median / magtape's; above 1, magtape is faster.
+"""
+EXAMPLES = """\
+examples:
+  python -m benchmarks kernels/conv3x3/              every case whose name begins so, then their geometric mean
+  python -m benchmarks models/train --threads 2      training steps on two threads
+  python -m benchmarks models --variants all         also torch.compile, kept heap, JAX
+  python -m benchmarks --list kernels/pool           names alone
+"""
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Time magtape and, where installed, PyTorch: the same program, each in fresh processes, by turns. "
-        "Results are compared before any timing. Ratio: PyTorch's median / magtape's; above 1, magtape is faster.",
-        epilog="benchmarks: " + ", ".join(case.name for case in [*CASES, STARTUP]),
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="benchmarks, or the beginnings of their names (default: all)"
     )
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts (default: 1 2)")
-    parser.add_argument("--rounds", type=int, default=5, help="processes per library and benchmark (default: 5)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="timing in each process (default: 0.5)")
-    return parser.parse_args()
+    parser.add_argument("--list", action="store_true", help="name the benchmarks and run nothing")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1], metavar="N", help="thread counts (default: 1)")
+    parser.add_argument(
+        "--variants", nargs="+", default=list(DEFAULT), metavar="V", help="ways of using PyTorch, and jax"
+    )
+    parser.add_argument("--rounds", type=int, default=1, help="fresh processes per variant and benchmark (default: 1)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="timing per variant and benchmark (default: 0.5)")
+    parser.add_argument(
+        "--jax-python", default=sys.executable, metavar="PATH", help="a Python that has JAX (default: this one)"
+    )
+    return parser.parse_args(arguments)
 
 
-def choose(names: list[str]) -> list[Case]:
-    """Return the cases whose names begin with one of `names`."""
-    every = [*CASES, STARTUP]
-    for name in names:
-        if not any(case.name.startswith(name) for case in every):
-            raise SystemExit(f"no benchmark {name!r}; there are {', '.join(case.name for case in every)}")
-    return [case for case in every if not names or any(case.name.startswith(name) for name in names)]
+def check_threads(threads: list[int]) -> None:
+    """Stop where a thread count cannot be had."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for count in threads:
+        if not 1 <= count <= usable:
+            raise SystemExit(
+                f"benchmarks: --threads {count}: expected 1 to {usable}, the processors this process may use"
+            )
 
 
-def run_once(case: Case, library: str, threads: int, seconds: float, results: Path) -> dict[str, float]:
-    """Measure in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.worker", case.name, library, str(threads), str(seconds), str(results)]
-    done = subprocess.run(command, env=environment(threads), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{case.name} on {library} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def compare(case: Case, folder: Path, libraries: list[str]) -> None:
-    """Stop unless the libraries computed the same."""
-    archives = [np.load(folder / f"{library}.npz") for library in libraries]
-    for other in archives[1:]:
-        for key in other.files:
-            np.testing.assert_allclose(archives[0][key], other[key], rtol=2e-3, atol=2e-3, err_msg=case.name)
-
-
-def run(case: Case, threads: int, options: argparse.Namespace, libraries: list[str]) -> str:
-    """Measure one case and return its row."""
-    figures: dict[str, list[dict[str, float]]] = {library: [] for library in libraries}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for round_number in range(options.rounds):
-            for library in libraries:
-                figures[library].append(run_once(case, library, threads, options.seconds, folder / f"{library}.npz"))
-            if round_number == 0:
-                compare(case, folder, libraries)
-    medians = [statistics.median(each["median"] for each in figures[library]) for library in libraries]
-    cells = [f"{case.name:<24}{threads:>8}"]
-    cells += [f"{1e6 * median:>12.1f}" for median in medians]
-    cells.append(f"{medians[1] / medians[0]:>8.2f}" if len(medians) > 1 else f"{'':>8}")
-    cells += [f"{figures[library][0]['first call']:>12.2f}" for library in libraries]
-    return "".join(cells)
-
-
-def main() -> None:
+def main() -> int:
     """Run what was asked for and print the table."""
     options = parse_arguments()
-    libraries = available()
-    print(
-        f"{platform.machine()}, {platform.python_implementation()} {platform.python_version()}, {', '.join(libraries)}"
-    )
-    if "pytorch" not in libraries:
-        print("PyTorch is not installed, so there is nothing to compare with: pip install 'magtape[peers]'")
-    head = [f"{'benchmark':<24}{'threads':>8}"] + [f"{library + ' µs':>12}" for library in libraries]
-    print("".join([*head, f"{'ratio':>8}", *(f"{'1st call s':>12}" for _ in libraries)]))
-    for case in choose(options.names):
-        for threads in [1] if case is STARTUP else options.threads:
-            print(run(case, threads, options, libraries), flush=True)
+    check_threads(options.threads)
+    cases = select(options.names)
+    if options.list:
+        print(*(case.name for case in cases), sep="\n")
+        return 0
+    variants, reasons = choose(options.variants, options.jax_python)
+    print(*reasons, report.header(), sep="\n", flush=True)
+    rows: list[Row] = []
+    for threads in options.threads:
+        plan = Plan(threads, options.rounds, seconds=options.seconds, jax_python=options.jax_python)
+        for group, members in itertools.groupby(cases, key=lambda case: case.group):
+            of_group = []
+            for row in measure(list(members), variants, plan):
+                print(report.row_text(row), flush=True)
+                of_group.append(row)
+            print(report.summary(f"{group}, {threads} threads", of_group), flush=True)
+            rows += of_group
+    return int(any(row.refused for row in rows))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

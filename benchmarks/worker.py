@@ -1,38 +1,95 @@
-"""One measurement: one case, one library, in this fresh process. Prints a line of JSON and saves the step's result."""
+"""The measuring process: one library in one variant. It answers requests, one JSON object a line, until its input ends.
 
+Only one process works at a time, so that the libraries take turns without sharing a thread pool or a heap.
+"""
+
+import gc
 import json
+import os
 import sys
 import time
+import traceback
+from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import CASES, STARTUP
-from benchmarks.library import load
+from benchmarks.case import Work
+from benchmarks.catalogue import find
+
+SAMPLE = 1e-3  # seconds: shorter steps are repeated within one sample
+WARM_UP, LONG_WARM_UP = 0.02, 1.0  # seconds: the second is for three steps, where they take that long
 
 
-def measure(case_name: str, library_name: str, threads: int, seconds: float, results: str) -> dict[str, float]:
-    """Import, build, call once, then time calls for about `seconds`; return all times in seconds."""
-    begin = time.perf_counter()
-    library = load(library_name, threads)
-    imported = time.perf_counter()
-    case = next(case for case in [*CASES, STARTUP] if case.name == case_name)
-    step = case.build(library)
-    built = time.perf_counter()
-    first = [np.array(array) for array in step()]
-    called = time.perf_counter()
-    np.savez(results, *first)
-    for _ in range(3):
-        step()
-    times = []
-    stop = time.perf_counter() + (0 if case is STARTUP else seconds)
-    while not times or time.perf_counter() < stop:
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    median = imported - begin if case is STARTUP else float(np.median(times))
-    return {"median": median / case.per_call, "import": imported - begin, "first call": called - built}
+class Measurements:
+    """The case at hand, and the answers to requests about it."""
+
+    def __init__(self, library_name: str, features: frozenset[str], threads: int) -> None:
+        begin = time.perf_counter()
+        if library_name == "jax":
+            from benchmarks import jax_nets as library
+        else:
+            from benchmarks.library import load
+
+            library = load(library_name, features, threads)
+        self.library: Any = library
+        self.import_seconds = time.perf_counter() - begin
+        self.work: Work | None = None
+        self.calls = 1
+
+    def prepare(self, case: str, results: str) -> dict[str, float]:
+        """Build a case, save the values to compare, and find how many steps make a sample."""
+        self.work = None
+        gc.collect()
+        found = find(case)
+        self.work = self.library.build(found) if self.library.name == "jax" else found.build(self.library)
+        begin = time.perf_counter()
+        arrays = self.work.check()
+        first = time.perf_counter() - begin
+        np.savez(results, *arrays)
+        return {"first": first}
+
+    def warm_up(self) -> dict[str, float]:
+        """Step until nothing new happens."""
+        times, begin = [], time.perf_counter()
+        while time.perf_counter() < begin + (WARM_UP if len(times) >= 3 else LONG_WARM_UP):
+            times.append(self.sample())
+        self.calls = max(1, round(SAMPLE / min(times)))
+        return {"step": min(times)}
+
+    def time(self, seconds: float) -> dict[str, list[float]]:
+        """Time samples for so many seconds, at least one."""
+        samples, stop = [self.sample()], time.perf_counter() + seconds
+        while time.perf_counter() < stop:
+            samples.append(self.sample())
+        return {"samples": samples}
+
+    def sample(self) -> float:
+        """Return the seconds of a step."""
+        step, calls = self.work.step, range(self.calls)
+        begin = time.perf_counter()
+        for _ in calls:
+            step()
+        return (time.perf_counter() - begin) / self.calls
+
+
+def serve(library: str, features: str, threads: str) -> None:
+    """Answer requests."""
+    answers = os.fdopen(os.dup(1), "w")  # what a library prints must not get between the answers
+    os.dup2(2, 1)
+
+    def reply(answer: dict[str, Any]) -> None:
+        print(json.dumps(answer), file=answers, flush=True)
+
+    measurements = Measurements(library, frozenset(filter(None, features.split("+"))), int(threads))
+    reply({"import": measurements.import_seconds})
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            reply(getattr(measurements, request.pop("do"))(**request))
+        except Exception as error:
+            traceback.print_exc()
+            reply({"error": f"{type(error).__name__}: {error}".splitlines()[0]})
 
 
 if __name__ == "__main__":
-    name, which, count, budget, path = sys.argv[1:]
-    print(json.dumps(measure(name, which, int(count), float(budget), path)))
+    serve(*sys.argv[1:])

@@ -1,0 +1,28 @@
+"""All cases, and their selection by the beginning of their names."""
+
+from functools import cache
+
+from benchmarks import conv_cases, kernel_cases, model_cases, overhead_cases
+from benchmarks.case import Case
+
+
+@cache
+def catalogue() -> dict[str, Case]:
+    """Return all cases by name, in the order in which they are measured."""
+    families = (kernel_cases, conv_cases, model_cases, overhead_cases)
+    return {case.name: case for family in families for case in family.cases()}
+
+
+def find(name: str) -> Case:
+    """Return the case with this name."""
+    return catalogue()[name]
+
+
+def select(prefixes: list[str]) -> list[Case]:
+    """Return the cases whose names begin with one of the prefixes, all for none."""
+    known = catalogue()
+    for prefix in prefixes:
+        if not any(name.startswith(prefix) for name in known):
+            groups = ", ".join(dict.fromkeys(case.group for case in known.values()))
+            raise SystemExit(f"benchmarks: nothing begins with {prefix!r}; there are {groups}")
+    return [case for case in known.values() if not prefixes or case.name.startswith(tuple(prefixes))]
