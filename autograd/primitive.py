@@ -51,7 +51,10 @@ NO_PARAMETERS: dict[str, Any] = {}
 
 
 class _Plans(dict[int, Plan]):
-    """The plans of a primitive, made when first needed, by `_mask` of its inputs."""
+    """The plans of a primitive, made when first needed: bit i of the key says that input i requires gradients.
+
+    Of a variadic primitive the highest bit ends the list of inputs.
+    """
 
     def __init__(self, owner: "Primitive") -> None:
         self.owner = owner
@@ -93,11 +96,6 @@ class Primitive:
         self.joint = self._rule(function, skip=2)
         return function
 
-    @property
-    def differentiable(self) -> bool:
-        """Whether any rule was declared."""
-        return bool(self.rules) or self.joint is not None
-
     def _rule(self, function: Callable[..., Any], skip: int) -> Rule:
         names = tuple(inspect.signature(function).parameters)[skip:]
         for name in names:
@@ -131,15 +129,6 @@ class Primitive:
         return self.variadic if isinstance(position, slice) else self.inputs[position]
 
 
-def _mask(inputs: Sequence[Any], counted: bool) -> int:
-    """Return a number whose bit i says that input i requires gradients; `counted` adds a bit that ends the list."""
-    mask = 1 << len(inputs) if counted else 0
-    for i, x in enumerate(inputs):
-        if isinstance(x, Tensor) and x._node is not None:
-            mask |= 1 << i
-    return mask
-
-
 def _place(
     primitive: Primitive, inputs: Sequence[Any], parameters: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -157,20 +146,22 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
     """Return the function a primitive is called as: any number of inputs, keyword parameters."""
     forward, promotion, has_residual = primitive.forward, primitive.promotion, primitive.residual
     names, required, elementwise = primitive.inputs, primitive.required, primitive.elementwise
+    plans, variadic = primitive.plans, primitive.variadic != ""
 
     def call(*inputs: Any, **parameters: Any) -> Any:
-        tensors = tracked = False
         if parameters and not parameters.keys().isdisjoint(names):
             inputs, parameters = _place(primitive, inputs, parameters)
         if required <= len(inputs) < len(names):
             inputs += (None,) * (len(names) - len(inputs))
+        tensors, wanted, bit = False, 0, 1
         for x in inputs:
             if isinstance(x, Tensor):
                 tensors = True
                 if x._view is not None:
                     x._view.refresh(x)
                 if x._node is not None:
-                    tracked = True
+                    wanted |= bit
+            bit <<= 1
         if not tensors:
             output = forward(*inputs, **parameters)
             return output[0] if has_residual else output
@@ -188,8 +179,8 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
             output, residual = output
         if type(output) is not ndarray:
             output = asarray(output)
-        if tracked and output.dtype.kind == "f" and is_recording() and primitive.differentiable:
-            plan = primitive.plans[_mask(inputs, counted=primitive.variadic != "")]
+        if wanted and output.dtype.kind == "f" and is_recording():
+            plan = plans[wanted | bit if variadic else wanted]
             if plan.indices:
                 saved, sources = plan.save(inputs, parameters, output, residual)
                 return record(plan, [inputs[i]._node for i in plan.indices], output, saved, sources)

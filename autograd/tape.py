@@ -171,14 +171,16 @@ def accumulate(tensor: Tensor, grad: Any) -> None:
 
 def sum_to_shape(grad: Any, shape: tuple[int, ...]) -> Any:
     """Sum out the axes along which a value of `shape` was broadcast: the adjoint of broadcasting."""
-    extra = grad.ndim - len(shape)
     sizes = tuple(grad.shape)
-    axes = [*range(extra), *(extra + i for i, n in enumerate(shape) if n == 1 and sizes[extra + i] != 1)]
-    if extra < 0 or any(n not in (1, sizes[extra + i]) for i, n in enumerate(shape)):
-        raise RuntimeError(f"backward: a gradient of shape {sizes} arrived where {tuple(shape)} was expected")
+    extra = len(sizes) - len(shape)
+    axes = tuple(range(extra))
+    if extra < 0 or sizes[extra:] != shape:
+        if extra < 0 or any(n not in (1, sizes[extra + i]) for i, n in enumerate(shape)):
+            raise RuntimeError(f"backward: a gradient of shape {sizes} arrived where {tuple(shape)} was expected")
+        axes += tuple([extra + i for i, n in enumerate(shape) if n == 1 and sizes[extra + i] != 1])
     if isinstance(grad, Tensor):
-        return grad.sum(tuple(axes)).reshape(shape)
-    return np.add.reduce(grad, axis=tuple(axes)).reshape(shape)
+        return grad.sum(axes).reshape(shape)
+    return np.add.reduce(grad, axis=axes).reshape(shape)
 
 
 def _leading_to(roots: Iterable[Node], targets: frozenset[Node]) -> set[Node]:
