@@ -215,7 +215,12 @@ from ops.joining import (
     stack,
     vstack,
 )
-from ops.lazy_kernels import get_num_threads, set_num_threads
+from ops.lazy_kernels import (
+    get_float32_matmul_precision,
+    get_num_threads,
+    set_float32_matmul_precision,
+    set_num_threads,
+)
 from ops.linear import addbmm, addmm, addmv, addr, baddbmm, bmm, dot, ger, inner, matmul, mm, mv, outer, vdot
 from ops.norm import group_norm, layer_norm, rms_norm
 from ops.padding import constant_pad_nd
@@ -345,7 +350,8 @@ __all__ = [
     "eq", "equal", "erf", "erfc", "exp", "exp2", "expm1", "eye", "feature_alpha_dropout", "fill", "finfo",
     "fix", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "float_power",
     "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "from_dlpack", "from_numpy", "full",
-    "full_like", "gather", "gcd", "ge", "ger", "get_default_dtype", "get_num_threads", "get_rng_state",
+    "full_like", "gather", "gcd", "ge", "ger", "get_default_dtype",
+    "get_float32_matmul_precision", "get_num_threads", "get_rng_state",
     "grad", "gradcheck", "gradgradcheck", "greater", "greater_equal", "group_norm", "gt", "half",
     "hardshrink", "heaviside", "hsplit", "hstack", "hypot", "iinfo", "index_add", "index_copy",
     "index_fill", "index_put", "index_select", "inf", "inference_mode", "initial_seed", "inner", "int",
@@ -362,7 +368,8 @@ __all__ = [
     "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel",
     "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "result_type", "rms_norm", "roll",
     "rot90", "round", "row_stack", "rrelu", "rsqrt", "rsub", "save", "scalar_tensor", "scatter",
-    "scatter_add", "scatter_reduce", "seed", "select", "selu", "set_default_dtype", "set_grad_enabled",
+    "scatter_add", "scatter_reduce", "seed", "select", "selu", "set_default_dtype",
+    "set_float32_matmul_precision", "set_grad_enabled",
     "set_num_threads", "set_printoptions", "set_rng_state", "sgn", "short", "sigmoid", "sign", "signbit",
     "sin", "sinc", "sinh", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze",
     "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",

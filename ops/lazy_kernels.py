@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ops.kernels import norm as norm
     from ops.kernels import optim as optim
     from ops.kernels import pool as pool
+    from ops.kernels import precision as kernel_precision
     from ops.kernels import random as random
     from ops.kernels import row_norm as row_norm
     from ops.kernels import rows as rows
@@ -36,6 +37,7 @@ else:
     adaptive_pool, arithmetic, conv, elementwise = map(_Lazy, ("adaptive_pool", "arithmetic", "conv", "elementwise"))
     gemm, norm, optim, pool, random = map(_Lazy, ("gemm", "norm", "optim", "pool", "random"))
     row_norm, rows, softmax, threads = map(_Lazy, ("row_norm", "rows", "softmax", "threads"))
+    kernel_precision = _Lazy("precision")
 
 
 def get_num_threads() -> int:
@@ -46,3 +48,18 @@ def get_num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Split large work into n chunks from now on, in every Python thread."""
     threads.set_num_threads(n)
+
+
+def get_float32_matmul_precision() -> str:
+    """Return how exact float32 convolutions must be: "highest", "high" (the default) or "medium"."""
+    return kernel_precision.get_float32_matmul_precision()
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Choose how exact float32 convolutions must be.
+
+    "highest": each output is the sum of its own products.  "high" (the default) and "medium": 3 x 3 convolutions
+    may use Winograd's algorithms, whose float32 errors are up to twice as large (4e-6 of the largest output) and
+    which spread an infinity or NaN over a tile of 4 x 4 outputs.  Matrix products and float64 are not affected.
+    """
+    kernel_precision.set_float32_matmul_precision(precision)

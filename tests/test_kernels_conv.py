@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from ops.kernels import conv, simd
+from ops.kernels import conv, precision, simd
 from ops.kernels.geometry import (
     Axis,
     conv_output_size,
@@ -109,11 +109,13 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @pytest.fixture(autouse=True)
-def restore_threads() -> Iterator[None]:
-    """Leave the number of threads as it was."""
-    before = get_num_threads()
+def direct_sums() -> Iterator[None]:
+    """Test direct sums here, Winograd's in a file of its own; leave the number of threads as it was."""
+    before = get_num_threads(), precision.get_float32_matmul_precision()
+    precision.set_float32_matmul_precision("highest")
     yield
-    set_num_threads(before)
+    set_num_threads(before[0])
+    precision.set_float32_matmul_precision(before[1])
 
 
 def random(shape: tuple[int, ...], dtype: Any, seed: int) -> Array:

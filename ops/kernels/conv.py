@@ -10,12 +10,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ops.kernels import conv_batch, conv_depthwise, conv_dot, conv_positions, conv_weights, simd
+from ops.kernels import (
+    conv_batch,
+    conv_depthwise,
+    conv_dot,
+    conv_positions,
+    conv_weights,
+    simd,
+    winograd_correlation,
+    winograd_weights,
+)
 from ops.kernels.arrays import dense
 from ops.kernels.correlation import Correlation, backward, forward
 from ops.kernels.geometry import ConvGeometry, Pair, conv_geometry
 from ops.kernels.jit import get_num_threads, threads_for
+from ops.kernels.precision import allows_shared_sums
 from ops.kernels.stages import Array
+from ops.kernels.winograd import VARIANTS
 
 __all__ = ["conv2d_forward", "conv2d_grad_input", "conv2d_grad_weight", "explain"]
 
@@ -33,7 +44,11 @@ SENTENCES = {
     "filters": "the filters in the vector lanes, summed over images and pixels",
     "depthwise": "each filter slides over its own channel, neighbouring pixels in the vector lanes",
     "dot": "dot products along the output rows, image by image",
+    "winograd2": "Winograd F(2x2, 3x3), the channels in the vector lanes",
+    "winograd4": "Winograd F(4x4, 3x3), the channels in the vector lanes",
 }
+WINOGRAD = {f"winograd{tile}": tile for tile in VARIANTS}
+"""Strategies that share sums among outputs, and their tile."""
 
 
 class Plan(NamedTuple):
@@ -198,11 +213,12 @@ def explain(
 
 
 def _plan(lookup: Callable[..., Plan], *key: Any) -> Plan:
-    plan = lookup(*key, get_num_threads())
+    shared_sums = allows_shared_sums()
+    plan = lookup(*key, shared_sums, get_num_threads())
     if plan.threads > 1:
         available = threads_for(plan.threads, 1)  # starts the pool; fewer in a forked child
         if available != plan.threads:
-            plan = lookup(*key, available)
+            plan = lookup(*key, shared_sums, available)
     return plan
 
 
@@ -215,20 +231,27 @@ def _threads(g: ConvGeometry, available: int) -> int:
     return max(1, min(available, work // GRAIN))
 
 
-def _choose(estimates: dict[str, float], strategy: str | None) -> str:
+def _choose(estimates: dict[str, float], strategy: str | None, dtype: np.dtype[Any], shared_sums: bool) -> str:
+    """Return the strategy asked for, else the fastest; drop what the precision of float32 does not allow."""
     if strategy is None:
+        if dtype != np.float32 or not shared_sums:
+            for name in WINOGRAD:
+                estimates.pop(name, None)
         return min(estimates, key=estimates.__getitem__)
     if strategy not in estimates:
         raise ValueError(f"conv2d: strategy {strategy!r} does not support this shape; {', '.join(estimates)} would")
     return strategy
 
 
-def _correlation_estimates(c: Correlation, lanes: int) -> dict[str, float]:
+def _correlation_estimates(c: Correlation, dtype: np.dtype[Any]) -> dict[str, float]:
+    lanes = simd.lanes(dtype)
     estimates = {"batch": conv_batch.cycles(c, lanes)}
     if conv_positions.supports(c):
         estimates["positions"] = conv_positions.cycles(c, lanes)
     if conv_depthwise.supports(c, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(c, lanes)
+    if winograd_correlation.supports(c):
+        estimates |= {name: winograd_correlation.cycles(tile, c, dtype) for name, tile in WINOGRAD.items()}
     return estimates
 
 
@@ -236,11 +259,13 @@ CORRELATIONS: dict[str, Callable[..., Callable[..., None]]] = {
     "positions": conv_positions.PositionsPlan,
     "batch": conv_batch.BatchPlan,
     "depthwise": conv_depthwise.DepthwisePlan,
+    **{name: functools.partial(winograd_correlation.WinogradPlan, tile) for name, tile in WINOGRAD.items()},
 }
 WEIGHT_GRADIENTS: dict[str, Callable[..., Callable[..., None]]] = {
     "filters": conv_weights.WeightsPlan,
     "dot": conv_dot.DotPlan,
     "depthwise": conv_depthwise.DepthwiseWeightsPlan,
+    **{name: functools.partial(winograd_weights.WinogradWeightsPlan, tile) for name, tile in WINOGRAD.items()},
 }
 
 
@@ -256,10 +281,13 @@ def _forward_plan(
     biased: bool,
     relu: bool,
     strategy: str | None,
+    shared_sums: bool,
     available: int,
 ) -> Plan:
     g = conv_geometry(x_shape, w_shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    return _correlation_plan(g, forward, (g.N, g.K, g.OH, g.OW), dtype, strategy, available, biased=biased, relu=relu)
+    return _correlation_plan(
+        g, forward, (g.N, g.K, g.OH, g.OW), dtype, strategy, shared_sums, available, biased=biased, relu=relu
+    )
 
 
 @functools.lru_cache(PLANS_KEPT)
@@ -273,11 +301,12 @@ def _grad_input_plan(
     dtype: np.dtype[Any],
     input_shape: Shape,
     strategy: str | None,
+    shared_sums: bool,
     available: int,
 ) -> Plan:
     g = conv_geometry(input_shape, w_shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
     g = g._replace(OH=grad_shape[2], OW=grad_shape[3])  # fewer than fit, under a large output_padding
-    return _correlation_plan(g, backward, input_shape, dtype, strategy, available)
+    return _correlation_plan(g, backward, input_shape, dtype, strategy, shared_sums, available)
 
 
 def _correlation_plan(
@@ -286,14 +315,15 @@ def _correlation_plan(
     result: Shape,
     dtype: np.dtype[Any],
     strategy: str | None,
+    shared_sums: bool,
     available: int,
     **options: bool,
 ) -> Plan:
     seen = g.flattened() if g.is_pointwise else g
     c = direction(seen)
     threads = _threads(g, available)
-    estimates = _correlation_estimates(c, simd.lanes(dtype))
-    name = _choose(estimates, strategy)
+    estimates = _correlation_estimates(c, dtype)
+    name = _choose(estimates, strategy, dtype, shared_sums)
     run = CORRELATIONS[name](c, dtype, threads, **options) if 0 not in result else _nothing
     return Plan(name, run, threads, g, estimates, result, seen is not g)
 
@@ -309,6 +339,7 @@ def _grad_weight_plan(
     dtype: np.dtype[Any],
     grad_shape: Shape,
     strategy: str | None,
+    shared_sums: bool,
     available: int,
 ) -> Plan:
     g = conv_geometry(x_shape, w_shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -319,7 +350,9 @@ def _grad_weight_plan(
     estimates = {"filters": conv_weights.cycles(seen, lanes), "dot": conv_dot.cycles(seen, lanes)}
     if conv_depthwise.supports_weights(seen, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(forward(seen), lanes)
-    name = _choose(estimates, strategy)
+    if winograd_weights.supports(seen):
+        estimates |= {name: winograd_weights.cycles(tile, seen, dtype) for name, tile in WINOGRAD.items()}
+    name = _choose(estimates, strategy, dtype, shared_sums)
     run = WEIGHT_GRADIENTS[name](seen, dtype, threads) if 0 not in grad_shape else _nothing
     return Plan(name, run, threads, g, estimates, w_shape, seen is not g)
 

@@ -1,0 +1,307 @@
+"""Winograd convolution forward, and back to the input: there the filters are rotated, the channels swapped.
+
+Two orders of the same steps, each with its intermediate results in the second-level cache:
+
+tiles outermost: the weights are transformed once; then blocks of tiles are gathered, multiplied position by
+    position, transformed back and scattered to the planes.
+filters outermost, for few tiles and many channels: all tiles are gathered once; then, for a panel of filters, the
+    weights are transformed a block of channels at a time and multiplied at once, so that the transformed
+    weights, four times as large as the weights, are never in memory.
+
+Bias and ReLU are applied on the way back.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ops.kernels import simd
+from ops.kernels.conv_positions import walk
+from ops.kernels.correlation import Correlation
+from ops.kernels.jit import kernel
+from ops.kernels.scratch import scratch
+from ops.kernels.simd import Worker, call, load_integers
+from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
+from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
+from ops.kernels.winograd import (
+    VARIANTS,
+    Planes,
+    Strips,
+    Variant,
+    copy_cycles,
+    cut,
+    first_tile,
+    gather_tiles,
+    odd_lines,
+    pixel_bytes,
+    transform_cycles,
+)
+
+BLOCK_TILES = 48
+"""Tiles of one block."""
+
+FEW_TILES = 128
+"""Up to so many tiles in all, filters are outermost."""
+
+FILTER_BYTES = 640 * 1024
+"""Transformed weights of a block of channels and a panel of filters: they stay in the second-level cache."""
+
+
+def supports(c: Correlation) -> bool:
+    """Whether c has 3 x 3 filters at stride and dilation 1, in one group."""
+    axes = (c.rows, c.columns)
+    return (
+        c.groups == 1
+        and min(c.N, c.sources, c.targets) > 0
+        and all((axis.taps, axis.stride, axis.dilation) == (3, 1, 1) for axis in axes)
+    )
+
+
+class Blocking(NamedTuple):
+    """How the work is cut."""
+
+    few: bool
+    """Filters are outermost."""
+    strips: Strips
+    group: int
+    """Strips of one block; with few tiles, all."""
+    height: int
+    width: int
+    panels: int
+    """Panels of `width` vectors of filters."""
+    channels: int
+    """Channels multiplied at once."""
+
+
+def blocking(v: Variant, c: Correlation, dtype: np.dtype[Any]) -> Blocking:
+    """Choose the order, the blocks and the register tile."""
+    lanes = simd.lanes(dtype)
+    vectors = -(-c.targets // lanes)
+    strips = cut(c.target_plane, v.tile, c.N, BLOCK_TILES)
+    few = c.N * strips.tiles_h * strips.tiles_w <= FEW_TILES
+    group = strips.number if few else max(1, BLOCK_TILES // strips.tiles)
+    height, width = choose_tile(group * strips.tiles, vectors)
+    channels = FILTER_BYTES // (v.patch**2 * width * lanes * dtype.itemsize) // lanes * lanes if few else c.sources
+    return Blocking(few, strips, group, height, width, -(-vectors // width), max(lanes, min(channels, c.sources)))
+
+
+def cycles(tile: int, c: Correlation, dtype: np.dtype[Any]) -> float:
+    """Estimate the cycles of one thread."""
+    v, lanes = VARIANTS[tile], simd.lanes(dtype)
+    b = blocking(v, c, dtype)
+    tiles, vectors = c.N * b.strips.tiles_h * b.strips.tiles_w, -(-c.targets // lanes)
+    blocks = -(-b.strips.number // b.group)
+    per_block = -(-tiles // blocks)
+    products = v.patch**2 * blocks * c.sources * tile_cycles(per_block, vectors, (b.height, b.width))
+    calls = v.patch**2 * blocks * -(-per_block // b.height) * b.panels * -(-c.sources // b.channels)
+    moved = copy_cycles(c.N, (c.sources, c.source_plane), (c.targets, c.target_plane), lanes)
+    return products + CALL_CYCLES * calls + transform_cycles(v, tiles, c.sources, c.targets, lanes) + moved
+
+
+class WinogradPlan:
+    """Tables and layout of one shape."""
+
+    def __init__(
+        self, tile: int, c: Correlation, dtype: np.dtype[Any], threads: int, *, biased: bool = False, relu: bool = False
+    ) -> None:
+        v = VARIANTS[tile]
+        b = blocking(v, c, dtype)
+        size, lanes = dtype.itemsize, simd.lanes(dtype)
+        panel = b.width * lanes
+        filters = panel if b.few else b.panels * panel  # whose products are formed between gather and scatter
+        tiles, positions = b.group * b.strips.tiles, v.patch**2
+        source, target = pixel_bytes(c.sources, dtype), pixel_bytes(filters, dtype)
+        inputs, products = odd_lines(tiles * source), odd_lines(tiles * target)
+        weights = odd_lines(b.channels * filters * size)
+        rows, columns = walk(c)
+        planes = Planes("inputs", c.sources, c.source_plane, (rows.padding, columns.padding), v.patch)
+        copies = planes.buffer_bytes(v, b.strips, dtype), odd_lines(b.strips.tiles * tile * tile * target)
+        taps, bias = odd_lines(9 * lanes * lanes * size), odd_lines(b.panels * panel * size)
+        shared, private = (inputs, weights) if b.few else (weights, inputs)
+        private = max(*copies, taps) + positions * (private + products)
+        numbers = (
+            simd.outer_product(b.height, b.width, dtype), b.height, panel, b.panels, size, c.sources, b.channels,
+            v.patch, b.group, b.strips.number, source, target, inputs, products, weights, bias,
+            positions * shared + bias, private, max(*copies, taps), v.patch * products,
+        )  # fmt: skip
+        shift = np.arange(b.width) * lanes * size
+        table = np.stack([shift, shift, np.full(b.width, lanes)]).astype(np.int64)
+        self.layout = pack_layout(
+            numbers, planes.table(v, b.strips, source, inputs, dtype),
+            output_table(v, c, b.strips, dtype, target, products, relu),
+            filter_table(v, c, dtype, panel, weights, biased), table, np.zeros(2, np.int64),
+        )  # fmt: skip
+        workers = (GATHER_ALL, CONVOLVE_PANELS) if b.few else (TRANSFORM_WEIGHTS, CONVOLVE_BLOCKS)
+        self.stages = stage_list(*((worker, 0, threads) for worker in workers))
+        self.work, self.dtype = (positions * shared + bias + threads * private) // size, dtype
+
+    def __call__(self, x: Array, w: Array, bias: Array | None, y: Array) -> None:
+        """Compute y from x, or dx from the gradient."""
+        work = scratch(self.work, self.dtype)
+        run_stages(x, w, y if bias is None else bias.reshape(1, -1, 1, 1), y, work, self.layout, self.stages)
+
+
+def output_table(
+    v: Variant, c: Correlation, strips: Strips, dtype: np.dtype[Any], pitch: int, position: int, relu: bool
+) -> Int64:
+    """Return the numbers of `scatter_tiles`."""
+    leaves = v.transform("outputs", dtype), simd.transpose(dtype)
+    return np.array(
+        [*leaves, simd.lanes(dtype), dtype.itemsize, c.targets, *c.target_plane, v.tile, strips.tiles_h, strips.tiles_w,
+         strips.rows, strips.per_image, pitch, position, v.patch * position, int(relu)], np.int64,
+    )  # fmt: skip
+
+
+def filter_table(v: Variant, c: Correlation, dtype: np.dtype[Any], panel: int, position: int, biased: bool) -> Int64:
+    """Return the numbers of `transform_filters`."""
+    size = dtype.itemsize
+    leaves = v.transform("weights", dtype), simd.transpose(dtype), simd.copy_panel(1, dtype)
+    return np.array(
+        [*leaves, simd.lanes(dtype), size, c.targets, c.target_stride * size, c.source_stride * size, int(c.backward),
+         int(biased), panel * size, position, v.patch * position], np.int64,
+    )  # fmt: skip
+
+
+def transform_weights(_x, w, bias, _y, work, layout, _step, t, chunks):
+    """Transform chunk t of the panels to (position, panel, channel, filter)."""
+    (_, _, panel, panels, size, sources, _, patch, _, _, _, _, _, _, weights, _, shared, private, _, _, _, _,
+     filters) = load_integers(layout, 23)  # fmt: skip
+    taps, biases = work + shared + t * private, work + patch * patch * weights
+    for u in range(panels * t // chunks, panels * (t + 1) // chunks):
+        k = u * panel
+        transform_filters(w, layout + filters, k, panel, 0, sources, taps, work + k * sources * size)
+        pad_bias(bias, layout + filters, k, panel, biases)
+
+
+def convolve_blocks(x, _w, _bias, y, work, layout, _step, t, chunks):
+    """Compute chunk t of the blocks of strips."""
+    (leaf, height, panel, panels, size, sources, _, patch, group, strips, source, target, inputs_size,
+     products_size, weights, _, shared, private, copies, _, gather, outputs, _, table,
+     segment) = load_integers(layout, 25)  # fmt: skip
+    buffer, bias = work + shared + t * private, work + patch * patch * weights
+    inputs = buffer + copies
+    products = inputs + patch * patch * inputs_size
+    blocks = (strips + group - 1) // group
+    for block in range(blocks * t // chunks, blocks * (t + 1) // chunks):
+        first, last = block * group, min((block + 1) * group, strips)
+        tiles = 0
+        for strip in range(first, last):
+            tiles += gather_tiles(x, layout + gather, strip, buffer, inputs + tiles * source)
+        for p in range(patch * patch):
+            for k in range(panels):
+                for q in range(0, tiles, height):
+                    call(
+                        leaf, inputs + p * inputs_size + q * source, source, size,
+                        work + p * weights + k * sources * panel * size, panel * size, layout + segment, 1, sources,
+                        layout + table, 0, products + p * products_size + q * target + k * panel * size, target, 0, 0,
+                        0, tiles - q,
+                    )  # fmt: skip
+        tiles = 0
+        for strip in range(first, last):
+            tiles += scatter_tiles(
+                products + tiles * target, layout + outputs, strip, 0, panels * panel, bias, buffer, y
+            )
+
+
+def gather_all(x, _w, _bias, _y, work, layout, _step, t, chunks):
+    """Gather chunk t of all strips."""
+    (_, _, _, _, _, _, _, _, _, strips, source, _, _, _, _, _, shared, private, _, _, gather) = load_integers(
+        layout, 21
+    )
+    for strip in range(strips * t // chunks, strips * (t + 1) // chunks):
+        tile = first_tile(strip, layout + gather)
+        gather_tiles(x, layout + gather, strip, work + shared + t * private, work + tile * source)
+
+
+def convolve_panels(_x, w, bias, y, work, layout, _step, t, chunks):
+    """Compute chunk t of the panels of filters."""
+    (leaf, height, panel, panels, size, sources, channels, patch, _, strips, source, target, inputs, products_size,
+     weights_size, _, shared, private, copies, _, gather, outputs, filters, table,
+     segment) = load_integers(layout, 25)  # fmt: skip
+    buffer, biases = work + shared + t * private, work + patch * patch * inputs
+    weights = buffer + copies
+    products = weights + patch * patch * weights_size
+    tiles = first_tile(strips, layout + gather)
+    for u in range(panels * t // chunks, panels * (t + 1) // chunks):
+        k = u * panel
+        pad_bias(bias, layout + filters, k, panel, biases)
+        for c in range(0, sources, channels):
+            count = min(channels, sources - c)
+            transform_filters(w, layout + filters, k, panel, c, count, buffer, weights)
+            for p in range(patch * patch):
+                for q in range(0, tiles, height):
+                    call(
+                        leaf, work + p * inputs + q * source + c * size, source, size, weights + p * weights_size,
+                        panel * size, layout + segment, 1, count, layout + table, 0,
+                        products + p * products_size + q * target, target, 1 if c > 0 else 0, 0, 0, tiles - q,
+                    )  # fmt: skip
+        tile = 0
+        for strip in range(strips):
+            tile += scatter_tiles(products + tile * target, layout + outputs, strip, k, panel, biases, buffer, y)
+
+
+@kernel
+def transform_filters(w, table, first, count, channel, channels, taps, target):
+    """Transform filters first ... + count of some channels to target (position, channel, filter)."""
+    (leaf, transpose, _, lanes, size, targets, target_stride, source_stride, backward, _, panel, column,
+     row) = load_integers(table, 13)  # fmt: skip
+    vector = lanes * size
+    for k in range(first, first + count, lanes):
+        for c in range(0, channels, lanes):
+            number = min(lanes, channels - c)
+            filters = w + k * target_stride + (channel + c) * source_stride
+            place = target + c * panel + (k - first) * size
+            if backward:
+                for i in range(number):
+                    for q in range(0, 9, lanes):
+                        call(
+                            transpose, filters + i * source_stride + q * size, target_stride, targets - k, 9 - q,
+                            taps + (9 * i + q) * vector, vector, lanes,
+                        )  # fmt: skip
+                call(leaf, taps + 8 * vector, -3 * vector, -vector, place, row, column, number, 9 * vector, panel)
+            else:
+                for q in range(0, 9 * number, lanes):
+                    call(
+                        transpose, filters + q * size, target_stride, targets - k, 9 * number - q, taps + q * vector,
+                        vector, lanes,
+                    )  # fmt: skip
+                call(leaf, taps, 3 * vector, vector, place, row, column, number, 9 * vector, panel)
+
+
+@kernel
+def pad_bias(bias, table, first, count, target):
+    """Copy the bias of filters first ... + count to their place in target; zeros if there is none."""
+    _, _, leaf, lanes, size, targets, _, _, _, biased = load_integers(table, 10)
+    for k in range(first, first + count, lanes):
+        call(leaf, bias + k * size, 0, target + k * size, 0, 1, biased * (targets - k))
+
+
+@kernel
+def scatter_tiles(products, table, strip, first_filter, count, bias, buffer, y):
+    """Transform products of a strip back and copy them to planes of y (N, K, OH, OW); return the number of tiles."""
+    (leaf, transpose, lanes, size, K, OH, OW, tile, tiles_h, tiles_w, strip_rows, per_image, pixel, column, row,
+     relu) = load_integers(table, 16)  # fmt: skip
+    first, vector, plane = strip % per_image * strip_rows, lanes * size, OH * OW * size
+    rows, width, filters = min(strip_rows, tiles_h - first), tiles_w * tile, min(count, K - first_filter)
+    for q in range(rows * tiles_w):
+        call(
+            leaf, products + q * pixel, row, column,
+            buffer + (q // tiles_w * tile * width + q % tiles_w * tile) * pixel, width * pixel, pixel,
+            (filters + lanes - 1) // lanes, vector, vector, bias + first_filter * size, relu,
+        )  # fmt: skip
+    lines, run = min(rows * tile, OH - first * tile), OW
+    if width == OW:  # the rows follow one another
+        lines, run = 1, lines * OW
+    image = y + (strip // per_image * K + first_filter) * plane + first * tile * OW * size
+    for k in range(0, filters, lanes):
+        for i in range(lines):
+            for q in range(0, run, lanes):
+                call(
+                    transpose, buffer + (i * width + q) * pixel + k * size, pixel, run - q, filters - k,
+                    image + k * plane + (i * OW + q) * size, plane, run - q,
+                )  # fmt: skip
+    return rows * tiles_w
+
+
+TRANSFORM_WEIGHTS, CONVOLVE_BLOCKS = Worker(transform_weights), Worker(convolve_blocks)
+GATHER_ALL, CONVOLVE_PANELS = Worker(gather_all), Worker(convolve_panels)
