@@ -16,7 +16,7 @@ from ops import conv_nd
 from ops.conv_arguments import Shape, conv_settings, hashable, operand_shapes, transposed_settings
 from ops.conv_nd import ConvSettings
 from ops.padding import pad
-from ops.shape import expand, reshape, squeeze, unsqueeze
+from ops.shape import expand, reshape, squeeze, unsqueeze, with_shape
 
 
 @primitive
@@ -44,7 +44,7 @@ def convolution_grad_weight(dy: Any, x: Any, *, weight_shape: Shape, settings: C
 def channel_sums(x: Any) -> np.ndarray:
     """y[k] = Σ_n,i,j x[n, k, i, j]: a product with ones, which BLAS adds up faster than NumPy."""
     N, K, size = x.shape[0], x.shape[1], math.prod(x.shape[2:])
-    return (x.reshape(N * K, size) @ np.ones(size, x.dtype)).reshape(N, K).sum(0)
+    return (with_shape(x, (N * K, size)) @ np.ones(size, x.dtype)).reshape(N, K).sum(0)
 
 
 convolution.vjp(

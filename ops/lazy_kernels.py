@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ops.kernels import rows as rows
     from ops.kernels import softmax as softmax
     from ops.kernels import threads as threads
+    from ops.kernels import transposing as transposing
 else:
 
     class _Lazy:
@@ -36,7 +37,9 @@ else:
 
     adaptive_pool, arithmetic, conv, elementwise = map(_Lazy, ("adaptive_pool", "arithmetic", "conv", "elementwise"))
     gemm, norm, optim, pool, random = map(_Lazy, ("gemm", "norm", "optim", "pool", "random"))
-    row_norm, rows, softmax, threads = map(_Lazy, ("row_norm", "rows", "softmax", "threads"))
+    row_norm, rows, softmax, threads, transposing = map(
+        _Lazy, ("row_norm", "rows", "softmax", "threads", "transposing")
+    )
     kernel_precision = _Lazy("precision")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from autograd import dtypes
 from autograd.primitive import primitive
 from ops.lazy_kernels import gemm
-from ops.shape import ravel, reshape, transpose, unsqueeze
+from ops.shape import ravel, reshape, transpose, unsqueeze, with_shape
 
 KERNEL_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -21,7 +21,7 @@ def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if x.ndim == 2 == y.ndim:
         return gemm.matmul(x, y)
     if y.ndim == 2:
-        rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+        rows = with_shape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
         return gemm.matmul(rows, y).reshape(*x.shape[:-1], y.shape[1])
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     flat = [_flat_batch(each, batch) for each in (x, y)]
@@ -256,7 +256,7 @@ def linear(input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
         return y if bias is None else y + bias
     if input.ndim == 2:
         return gemm.linear(input, weight, bias)
-    rows = input.reshape(math.prod(input.shape[:-1]), input.shape[-1])
+    rows = with_shape(input, (math.prod(input.shape[:-1]), input.shape[-1]))
     return gemm.linear(rows, weight, bias).reshape(*input.shape[:-1], weight.shape[0])
 
 

@@ -14,18 +14,30 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from autograd import dtypes
+from autograd.elementwise import SMALL
 from autograd.primitive import primitive
 from autograd.tensor import Size, Tensor
 from autograd.views import detach, view_primitive
 from ops.dims import array_of, as_sizes, wrap_dim, wrap_dims
+from ops.lazy_kernels import transposing
 
 Sizes = tuple[int, ...]
+
+
+def with_shape(x: np.ndarray, shape: Sizes) -> np.ndarray:
+    """Return x.reshape(shape), a view where there is one; a large copy is made by a kernel."""
+    if x.flags.c_contiguous or x.size <= SMALL:
+        return x.reshape(shape)
+    try:
+        return x.reshape(shape, copy=False)
+    except ValueError:
+        return transposing.c_order(x).reshape(shape)
 
 
 @view_primitive
 def reshaped(x: np.ndarray, *, shape: Sizes) -> np.ndarray:
     """The elements of x, in C order, under another shape."""
-    return x.reshape(shape)
+    return with_shape(x, shape)
 
 
 reshaped.vjp(x=lambda grad, x_shape: reshaped(grad, shape=x_shape))
@@ -78,7 +90,7 @@ clone.vjp(input=lambda grad: grad)
 @primitive
 def packed(x: np.ndarray) -> np.ndarray:
     """y = x in memory of its own, in C order."""
-    return x.copy()
+    return x.copy() if x.size <= SMALL else transposing.c_order(x)
 
 
 packed.vjp(x=lambda grad: grad)

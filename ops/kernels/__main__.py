@@ -29,6 +29,7 @@ from ops.kernels import (
     row_norm,
     simd,
     softmax,
+    transposing,
 )
 from ops.kernels.cache import KernelCache
 from ops.kernels.jit import cache_directory, compile_notice, get_num_threads
@@ -36,7 +37,19 @@ from ops.kernels.threads import least_threads, start_pool
 
 config: Any = numba_config  # numba has some types, not all
 
-MODULES = (product_cases, elementwise, arithmetic, softmax, norm, row_norm, pool, adaptive_pool, random, optim)
+MODULES = (
+    product_cases,
+    elementwise,
+    arithmetic,
+    softmax,
+    norm,
+    row_norm,
+    pool,
+    adaptive_pool,
+    random,
+    optim,
+    transposing,
+)
 
 
 def cases(only: str) -> Iterator[tuple[str, Callable[[], object]]]:
