@@ -28,6 +28,9 @@ SMALL = 50_000
 TRANSPOSE_CYCLES = 0.5
 """Cycles per element of grad moved to the filters-innermost layout."""
 
+WEIGHT_CYCLES = 2.5
+"""Cycles per weight brought into its final order."""
+
 
 def cycles(g: ConvGeometry, lanes: int) -> float:
     """Estimate the cycles of one thread."""
@@ -39,7 +42,8 @@ def cycles(g: ConvGeometry, lanes: int) -> float:
     tiles = g.R * g.S * -(-g.group_inputs // tile[0]) * -(-vectors // tile[1])
     calls = tiles * -(-g.N // images_per_block(g))
     moved = g.N * g.K * g.OH * g.OW
-    return g.groups * (products + CALL_CYCLES * calls) + TRANSPOSE_CYCLES * moved
+    weights = g.K * g.group_inputs * g.R * g.S
+    return g.groups * (products + CALL_CYCLES * calls) + TRANSPOSE_CYCLES * moved + WEIGHT_CYCLES * weights
 
 
 def images_per_block(g: ConvGeometry) -> int:

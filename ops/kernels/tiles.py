@@ -32,10 +32,13 @@ CALL_CYCLES = 50
 
 
 @functools.cache
-def choose_tile(rows: int, vectors: int) -> tuple[int, int]:
-    """Return the (rows, vectors) tile that covers rows x vectors in the fewest cycles."""
+def choose_tile(rows: int, vectors: int, multiple: int = 0) -> tuple[int, int]:
+    """Return the (rows, vectors) tile that covers rows x vectors in the fewest cycles.
+
+    If `multiple` is given, it is to be a multiple of the tile's rows.
+    """
     tiles = TILES_32 if simd.registers() == 32 else TILES_16
-    return min(tiles, key=lambda tile: tile_cycles(rows, vectors, tile))
+    return min((tile for tile in tiles if multiple % tile[0] == 0), key=lambda tile: tile_cycles(rows, vectors, tile))
 
 
 def tile_cycles(rows: int, vectors: int, tile: tuple[int, int]) -> int:

@@ -20,14 +20,14 @@ Matrix: TypeAlias = tuple[tuple[float, ...], ...]
 
 
 def linear_transform(name: str, matrix: Matrix, dtype: DTypeLike, *, epilogue: bool = False) -> int:
-    """Return a leaf that computes Y = M X M^T for `count` vectors of channels.
+    """Return a leaf that computes Y = M X M^T, `count` times.
 
     `name` stands for the matrix in the name of the leaf.  Arguments, 9 or 11 of them:
         source, source_row_stride, source_column_stride: X[i, j] is at source + i * row + j * column.
         destination, destination_row_stride, destination_column_stride: likewise Y[i, j].
-        count, source_step, destination_step: the next vector's X and Y are so many bytes further on.
-        bias, relu (only with `epilogue`): the vector at `bias`, the next one for the next vector, is added
-            to every Y[i, j]; then max(., 0) if relu; NaN passes through.
+        count, source_step, destination_step: the next X and Y are so many bytes further on.
+        bias, relu (only with `epilogue`): the vector at `bias` is added to every Y[i, j]; then max(., 0) if
+            relu; NaN passes through.
     """
     kind = "linear_transform_epilogue" if epilogue else "linear_transform"
     emit = partial(_emit_transform, matrix=matrix, epilogue=epilogue)
@@ -59,7 +59,7 @@ def _emit_clear(e: Emitter) -> None:
 def _emit_transform(e: Emitter, matrix: Matrix, epilogue: bool) -> None:
     source, source_row, source_column, destination, row, column, count, source_step, step = e.arguments[:9]
     read, write = e.variable(source), e.variable(destination)
-    bias = e.variable(e.arguments[9]) if epilogue else None
+    bias = e.load(e.arguments[9]) if epilogue else None
     low = e.relu_bound(e.arguments[10]) if epilogue else None
     size = len(matrix[0])
     with e.repeat(count):
@@ -68,18 +68,15 @@ def _emit_transform(e: Emitter, matrix: Matrix, epilogue: bool) -> None:
             top = e.add(e.get(read), e.multiply(source_column, j))
             x = [e.load(e.add(top, e.multiply(source_row, i))) for i in range(size)]
             columns.append(_product(e, matrix, x))
-        addend = e.load(e.get(bias)) if bias else None
         for i, half in enumerate(zip(*columns, strict=True)):
             at = e.add(e.get(write), e.multiply(row, i))
             for y in _product(e, matrix, half):
                 if low:
-                    y = e.at_least(e.builder.fadd(y, addend), low)
+                    y = e.at_least(e.builder.fadd(y, bias), low)
                 e.store(y, at)
                 at = e.add(at, column)
         e.advance(read, source_step)
         e.advance(write, step)
-        if bias:
-            e.advance(bias, e.vector_size)
 
 
 def _product(e: Emitter, matrix: Matrix, x: Sequence[ir.Value]) -> list[ir.Value]:

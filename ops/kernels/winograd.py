@@ -33,8 +33,11 @@ from ops.kernels.transforms import Matrix, clear, linear_transform
 LINE = 64
 """Bytes of a cache line."""
 
-POSITION_CYCLES = 6
+POSITION_CYCLES = 4.5
 """Cycles per vector of a transformed patch or filter."""
+
+WEIGHT_CYCLES = 0.5
+"""Cycles per weight moved between its place and the lanes."""
 
 TRANSPOSE_CYCLES = 0.5
 """Cycles per element moved between planes and channels innermost."""
@@ -109,7 +112,8 @@ VARIANTS = {
 def transform_cycles(v: Variant, tiles: int, channels: int, filters: int, lanes: int) -> float:
     """Estimate the cycles of all transforms: of tiles on both sides, and of the weights."""
     channel_vectors, filter_vectors = -(-channels // lanes), -(-filters // lanes)
-    return POSITION_CYCLES * v.patch**2 * (tiles * (channel_vectors + filter_vectors) + channels * filter_vectors)
+    vectors = tiles * (channel_vectors + filter_vectors) + channels * filter_vectors
+    return POSITION_CYCLES * v.patch**2 * vectors + WEIGHT_CYCLES * 9 * channels * filters
 
 
 def copy_cycles(
@@ -172,14 +176,18 @@ class Planes(NamedTuple):
         height, width = (v.tile * (n - 1) + self.reads for n in (strips.rows, strips.tiles_w))
         return odd_lines(height * width * pixel_bytes(self.channels, dtype))
 
-    def table(self, v: Variant, strips: Strips, pitch: int, position: int, dtype: np.dtype[Any]) -> Int64:
-        """Return the numbers of `gather_tiles`; position p of tile q goes to p * position + q * pitch bytes."""
+    def table(self, v: Variant, strips: Strips, places: tuple[int, int, int], dtype: np.dtype[Any]) -> Int64:
+        """Return the numbers of `gather_tiles`.
+
+        `places` are the distances, in bytes, of the results for the next tile, vector of channels and position.
+        """
+        tile, vector, position = places
         pixel = pixel_bytes(self.channels, dtype)
         leaves = v.transform(self.transform, dtype), simd.transpose(dtype), clear(dtype)
         return np.array(
             [*leaves, simd.lanes(dtype), dtype.itemsize, self.channels, *self.plane, *self.padding, v.tile,
-             self.reads, strips.tiles_h, strips.tiles_w, strips.rows, strips.per_image, pixel, pitch,
-             position, v.patch * position], np.int64,
+             self.reads, strips.tiles_h, strips.tiles_w, strips.rows, strips.per_image, pixel, tile,
+             vector, position, v.patch * position], np.int64,
         )  # fmt: skip
 
 
@@ -190,7 +198,7 @@ def gather_tiles(x, table, strip, buffer, target):
     The buffer is (rows, columns, C + a vector); what lies outside the plane is zero in it.
     """
     (leaf, transpose, clear_leaf, lanes, size, C, H, W, pad_h, pad_w, tile, reads, tiles_h, tiles_w, strip_rows,
-     per_image, pixel, pitch, column, row) = load_integers(table, 20)  # fmt: skip
+     per_image, pixel, pitch, step, column, row) = load_integers(table, 21)  # fmt: skip
     first, vector, plane = strip % per_image * strip_rows, lanes * size, H * W * size
     rows = min(strip_rows, tiles_h - first)
     width = tile * (tiles_w - 1) + reads
@@ -210,11 +218,12 @@ def gather_tiles(x, table, strip, buffer, target):
                     line + (left + q) * pixel + c * size, pixel, lanes,
                 )  # fmt: skip
         call(clear_leaf, line + (left + columns) * pixel, (width - left - columns) * pixel // vector)
-    for q in range(rows * tiles_w):
-        call(
-            leaf, buffer + (q // tiles_w * width + q % tiles_w) * tile * pixel, width * pixel, pixel,
-            target + q * pitch, row, column, (C + lanes - 1) // lanes, vector, vector,
-        )  # fmt: skip
+    for i in range(rows):
+        for c in range((C + lanes - 1) // lanes):
+            call(
+                leaf, buffer + i * tile * width * pixel + c * vector, width * pixel, pixel,
+                target + i * tiles_w * pitch + c * step, row, column, tiles_w, tile * pixel, pitch,
+            )  # fmt: skip
     return rows * tiles_w
 
 

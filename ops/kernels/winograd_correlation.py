@@ -11,6 +11,7 @@ filters outermost, for few tiles and many channels: all tiles are gathered once;
 Bias and ReLU are applied on the way back.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,13 +74,15 @@ class Blocking(NamedTuple):
     """Channels multiplied at once."""
 
 
-def blocking(v: Variant, c: Correlation, dtype: np.dtype[Any]) -> Blocking:
-    """Choose the order, the blocks and the register tile."""
+def blocking(v: Variant, c: Correlation, dtype: np.dtype[Any], threads: int) -> Blocking:
+    """Choose the order, the blocks (every thread gets as many, if there are few) and the register tile."""
     lanes = simd.lanes(dtype)
     vectors = -(-c.targets // lanes)
-    strips = cut(c.target_plane, v.tile, c.N, BLOCK_TILES)
-    few = c.N * strips.tiles_h * strips.tiles_w <= FEW_TILES
-    group = strips.number if few else max(1, BLOCK_TILES // strips.tiles)
+    tiles = c.N * math.prod(-(-size // v.tile) for size in c.target_plane)
+    wanted = min(BLOCK_TILES, -(-tiles // (-(-tiles // (BLOCK_TILES * threads)) * threads)))
+    strips = cut(c.target_plane, v.tile, c.N, wanted)
+    few = tiles <= FEW_TILES
+    group = strips.number if few else max(1, wanted // strips.tiles)
     height, width = choose_tile(group * strips.tiles, vectors)
     channels = FILTER_BYTES // (v.patch**2 * width * lanes * dtype.itemsize) // lanes * lanes if few else c.sources
     return Blocking(few, strips, group, height, width, -(-vectors // width), max(lanes, min(channels, c.sources)))
@@ -88,7 +91,7 @@ def blocking(v: Variant, c: Correlation, dtype: np.dtype[Any]) -> Blocking:
 def cycles(tile: int, c: Correlation, dtype: np.dtype[Any]) -> float:
     """Estimate the cycles of one thread."""
     v, lanes = VARIANTS[tile], simd.lanes(dtype)
-    b = blocking(v, c, dtype)
+    b = blocking(v, c, dtype, 1)
     tiles, vectors = c.N * b.strips.tiles_h * b.strips.tiles_w, -(-c.targets // lanes)
     blocks = -(-b.strips.number // b.group)
     per_block = -(-tiles // blocks)
@@ -105,7 +108,7 @@ class WinogradPlan:
         self, tile: int, c: Correlation, dtype: np.dtype[Any], threads: int, *, biased: bool = False, relu: bool = False
     ) -> None:
         v = VARIANTS[tile]
-        b = blocking(v, c, dtype)
+        b = blocking(v, c, dtype, threads)
         size, lanes = dtype.itemsize, simd.lanes(dtype)
         panel = b.width * lanes
         filters = panel if b.few else b.panels * panel  # whose products are formed between gather and scatter
@@ -127,7 +130,7 @@ class WinogradPlan:
         shift = np.arange(b.width) * lanes * size
         table = np.stack([shift, shift, np.full(b.width, lanes)]).astype(np.int64)
         self.layout = pack_layout(
-            numbers, planes.table(v, b.strips, source, inputs, dtype),
+            numbers, planes.table(v, b.strips, (source, lanes * size, inputs), dtype),
             output_table(v, c, b.strips, dtype, target, products, relu),
             filter_table(v, c, dtype, panel, weights, biased), table, np.zeros(2, np.int64),
         )  # fmt: skip
@@ -281,14 +284,15 @@ def scatter_tiles(products, table, strip, first_filter, count, bias, buffer, y):
     """Transform products of a strip back and copy them to planes of y (N, K, OH, OW); return the number of tiles."""
     (leaf, transpose, lanes, size, K, OH, OW, tile, tiles_h, tiles_w, strip_rows, per_image, pixel, column, row,
      relu) = load_integers(table, 16)  # fmt: skip
-    first, vector, plane = strip % per_image * strip_rows, lanes * size, OH * OW * size
+    first, plane = strip % per_image * strip_rows, OH * OW * size
     rows, width, filters = min(strip_rows, tiles_h - first), tiles_w * tile, min(count, K - first_filter)
-    for q in range(rows * tiles_w):
-        call(
-            leaf, products + q * pixel, row, column,
-            buffer + (q // tiles_w * tile * width + q % tiles_w * tile) * pixel, width * pixel, pixel,
-            (filters + lanes - 1) // lanes, vector, vector, bias + first_filter * size, relu,
-        )  # fmt: skip
+    for i in range(rows):
+        for k in range(0, filters, lanes):
+            call(
+                leaf, products + i * tiles_w * pixel + k * size, row, column,
+                buffer + i * tile * width * pixel + k * size, width * pixel, pixel, tiles_w, pixel, tile * pixel,
+                bias + (first_filter + k) * size, relu,
+            )  # fmt: skip
     lines, run = min(rows * tile, OH - first * tile), OW
     if width == OW:  # the rows follow one another
         lines, run = 1, lines * OW

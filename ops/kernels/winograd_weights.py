@@ -42,6 +42,9 @@ every round reads and writes."""
 SUM_BYTES = 640 * 1024
 """Sums of a block of channels and a panel of filters: they stay in the second-level cache."""
 
+BLOCKS_PER_THREAD = 4
+"""Blocks of sums, at least: where the division leaves one over, it is small."""
+
 
 def supports(g: ConvGeometry) -> bool:
     """Whether g has 3 x 3 filters at stride and dilation 1, in one group."""
@@ -67,28 +70,30 @@ class Blocking(NamedTuple):
     blocks: int
 
 
-def blocking(v: Variant, g: ConvGeometry, dtype: np.dtype[Any]) -> Blocking:
-    """Choose rounds, blocks and the register tile."""
+def blocking(v: Variant, g: ConvGeometry, dtype: np.dtype[Any], threads: int) -> Blocking:
+    """Choose rounds, blocks (several for every thread) and the register tile."""
     lanes = simd.lanes(dtype)
     vectors = -(-g.K // lanes)
     strips = cut((g.OH, g.OW), v.tile, g.N, STRIP_TILES)
-    height, width = choose_tile(g.C, vectors)
-    tile_bytes = v.patch**2 * (pixel_bytes(g.C, dtype) + pixel_bytes(g.K, dtype))
+    height, width = choose_tile(g.C, vectors, lanes)
+    tile_bytes = v.patch**2 * (-(-g.C // lanes) + vectors) * lanes * dtype.itemsize
     least, most = ROUND_BYTES
     fitting = min(most, max(least, 5 * v.patch**2 * g.C * g.K * dtype.itemsize // 4))
     rounds = -(-g.N * strips.tiles_h * strips.tiles_w * tile_bytes // fitting)
     per_round = -(-strips.number // rounds)
     rounds = -(-strips.number // per_round)
-    channels = g.C
+    channels, panels = g.C, -(-vectors // width)
     if rounds == 1:
-        channels = max(1, SUM_BYTES // (v.patch**2 * width * lanes * dtype.itemsize) // height) * height
-    return Blocking(strips, rounds, per_round, height, width, -(-vectors // width), channels, -(-g.C // channels))
+        channels = max(1, SUM_BYTES // (v.patch**2 * width * lanes * dtype.itemsize) // lanes) * lanes
+        if threads > 1:
+            channels = min(channels, -(-g.C // (-(-BLOCKS_PER_THREAD * threads // panels) * lanes)) * lanes)
+    return Blocking(strips, rounds, per_round, height, width, panels, channels, -(-g.C // channels))
 
 
 def cycles(tile: int, g: ConvGeometry, dtype: np.dtype[Any]) -> float:
     """Estimate the cycles of one thread."""
     v, lanes = VARIANTS[tile], simd.lanes(dtype)
-    b = blocking(v, g, dtype)
+    b = blocking(v, g, dtype, 1)
     tiles, vectors = g.N * b.strips.tiles_h * b.strips.tiles_w, -(-g.K // lanes)
     products = v.patch**2 * tiles * tile_cycles(g.C, vectors, (b.height, b.width))
     calls = v.patch**2 * -(-g.C // b.height) * b.panels * b.rounds
@@ -105,13 +110,14 @@ class WinogradWeightsPlan:
 
     def __init__(self, tile: int, g: ConvGeometry, dtype: np.dtype[Any], threads: int) -> None:
         v = VARIANTS[tile]
-        b = blocking(v, g, dtype)
+        b = blocking(v, g, dtype, threads)
         size, lanes = dtype.itemsize, simd.lanes(dtype)
-        panel, one = b.width * lanes, b.rounds == 1
-        source, target = pixel_bytes(g.C, dtype), pixel_bytes(b.panels * panel, dtype)
-        pitch = panel * size if one else target
-        tiles, positions = b.per_round * b.strips.tiles, v.patch**2
-        sources, targets, sums = (odd_lines(n) for n in (tiles * source, tiles * target, b.channels * pitch))
+        panel, one, vector = b.width * lanes, b.rounds == 1, lanes * size
+        # Tiles lie in the order they are summed in: (position, vector of channels, tile, lane).
+        tiles, positions = odd_lines(b.per_round * b.strips.tiles * vector), v.patch**2
+        sources, targets = odd_lines(-(-g.C // lanes) * tiles), odd_lines(b.panels * b.width * tiles)
+        pitch = panel * size if one else pixel_bytes(b.panels * panel, dtype)
+        sums = odd_lines(b.channels * pitch)
         x = Planes("inputs", g.C, (g.H, g.W), g.padding, v.patch)
         grad = Planes("output_gradients", g.K, (g.OH, g.OW), (0, 0), tile)
         buffer = max(
@@ -122,14 +128,14 @@ class WinogradWeightsPlan:
             shared, private = shared + positions * sums, buffer
         numbers = (
             simd.outer_product(b.height, b.width, dtype), v.transform("weight_gradients", dtype), simd.transpose(dtype),
-            b.height, panel, lanes, size, g.C, g.K, v.patch, b.panels, source, sources, target, targets, sums, pitch,
-            shared, private, buffer, b.strips.number, b.per_round, b.channels, b.blocks,
+            b.height, panel, lanes, size, g.C, g.K, v.patch, b.panels, tiles, sources, targets, sums, pitch, shared,
+            private, buffer, b.strips.number, b.per_round, b.channels, b.blocks,
         )  # fmt: skip
         shift = np.arange(b.width) * lanes * size
-        table = np.stack([shift, shift, np.full(b.width, lanes)]).astype(np.int64)
+        table = np.stack([np.arange(b.width) * tiles, shift, np.full(b.width, lanes)]).astype(np.int64)
         self.layout = pack_layout(
-            numbers, x.table(v, b.strips, source, sources, dtype),
-            grad.table(v, b.strips, target, targets, dtype), table, np.zeros(2, np.int64),
+            numbers, x.table(v, b.strips, (vector, tiles, sources), dtype),
+            grad.table(v, b.strips, (vector, tiles, targets), dtype), table, np.zeros(2, np.int64),
         )  # fmt: skip
         stages = [(GATHER_ROUND, 0, threads), (MULTIPLY_BLOCKS, 0, threads)]
         if not one:
@@ -145,75 +151,65 @@ class WinogradWeightsPlan:
 
 def gather_round(grad, x, _dw, _, work, layout, step, t, chunks):
     """Gather chunk t of the strips of round `step`, of x and of grad."""
-    (_, _, _, _, _, _, _, _, _, patch, _, source, sources, target, _, _, _, shared, private, _, strips, per_round, _,
-     _, of_x, of_grad) = load_integers(layout, 26)  # fmt: skip
-    gradients, buffer = work + patch * patch * sources, work + shared + t * private
+    (_, _, _, _, _, lanes, size, _, _, patch, _, _, sources, _, _, _, shared, private, _, strips, per_round, _, _, of_x,
+     of_grad) = load_integers(layout, 25)  # fmt: skip
+    gradients, buffer, vector = work + patch * patch * sources, work + shared + t * private, lanes * size
     start = step * per_round
     count, begin = min(per_round, strips - start), first_tile(start, layout + of_x)
     for u in range(2 * count * t // chunks, 2 * count * (t + 1) // chunks):
         strip = start + u // 2
-        tile = first_tile(strip, layout + of_x) - begin
+        tile = (first_tile(strip, layout + of_x) - begin) * vector
         if u % 2:
-            gather_tiles(x, layout + of_x, strip, buffer, work + tile * source)
+            gather_tiles(x, layout + of_x, strip, buffer, work + tile)
         else:
-            gather_tiles(grad, layout + of_grad, strip, buffer, gradients + tile * target)
+            gather_tiles(grad, layout + of_grad, strip, buffer, gradients + tile)
 
 
 def multiply_round(_grad, _x, _dw, _, work, layout, step, t, chunks):
     """Add the products of round `step` to the sums of chunk t of the positions and panels."""
-    (_, _, _, _, _, _, _, C, _, patch, panels, _, sources, _, targets, sums, _, _, _, _, strips, per_round, _, _,
-     of_x) = load_integers(layout, 25)  # fmt: skip
+    (_, _, _, _, panel, _, size, C, _, patch, panels, _, sources, targets, sums, _, _, _, _, strips, per_round, _, _,
+     of_x) = load_integers(layout, 24)  # fmt: skip
     positions = patch * patch
     total = work + positions * (sources + targets)
     start = step * per_round
     tiles = first_tile(min(start + per_round, strips), layout + of_x) - first_tile(start, layout + of_x)
     for u in range(positions * panels * t // chunks, positions * panels * (t + 1) // chunks):
         p, k = u // panels, u % panels
-        multiply(work, layout, p, k, 0, C, tiles, total + p * sums, 1 if step > 0 else 0)
+        multiply(work, layout, p, k, 0, C, tiles, total + p * sums + k * panel * size, 1 if step > 0 else 0)
 
 
 def multiply_blocks(_grad, _x, dw, _, work, layout, _step, t, chunks):
     """Compute dw of chunk t of the blocks of channels and panels of filters."""
-    (_, _, _, _, panel, _, size, C, _, patch, panels, _, _, _, _, sums, _, shared, private, buffer, strips, _,
-     channels, blocks, of_x) = load_integers(layout, 25)  # fmt: skip
+    (_, _, _, _, panel, _, _, C, _, patch, panels, _, _, _, sums, _, shared, private, buffer, strips, _, channels,
+     blocks, of_x) = load_integers(layout, 24)  # fmt: skip
     taps = work + shared + t * private
     total, tiles = taps + buffer, first_tile(strips, layout + of_x)
     for u in range(blocks * panels * t // chunks, blocks * panels * (t + 1) // chunks):
         k, c = u // blocks, u % blocks * channels
         count = min(channels, C - c)
         for p in range(patch * patch):
-            multiply(work, layout, p, k, c, count, tiles, total + p * sums - k * panel * size, 0)
+            multiply(work, layout, p, k, c, count, tiles, total + p * sums, 0)
         finish_filters(total, layout, k * panel, panel, c, count, taps, dw)
 
 
 @kernel
 def multiply(work, layout, p, k, channel, count, tiles, total, mode):
     """Form the sums over tiles at position p, of panel k of the filters and `count` channels."""
-    (leaf, _, _, height, panel, _, size, _, _, patch, _, source, sources, target, targets, _, pitch) = load_integers(
-        layout, 17
-    )
-    gradients = work + patch * patch * sources + p * targets + k * panel * size
-    table = layout + load_table(layout, 2)
+    (leaf, _, _, height, panel, lanes, size, _, _, patch, _, step, sources, targets, _, pitch, _, _, _, _, _, _, _, _,
+     _, table, segment) = load_integers(layout, 27)  # fmt: skip
+    gradients = work + patch * patch * sources + p * targets + k * (panel // lanes) * step
     for c in range(0, count, height):
+        inputs = work + p * sources + (channel + c) // lanes * step + (channel + c) % lanes * size
         call(
-            leaf, work + p * sources + (channel + c) * size, size, source, gradients, target,
-            layout + load_table(layout, 3), 1, tiles, table, 0, total + c * pitch + k * panel * size, pitch, mode, 0, 0,
-            count - c,
+            leaf, inputs, size, lanes * size, gradients, lanes * size, layout + segment, 1, tiles, layout + table, 0,
+            total + c * pitch, pitch, mode, 0, 0, count - c,
         )  # fmt: skip
-
-
-@kernel
-def load_table(layout, index):
-    """Where table `index` lies in the layout."""
-    (displacement,) = load_integers(layout + (24 + index) * 8, 1)
-    return displacement
 
 
 def finish(_grad, _x, dw, _, work, layout, _step, t, chunks):
     """Transform the sums of chunk t of the panels."""
-    (_, _, _, _, panel, _, size, C, _, patch, panels, _, sources, _, targets, _, _, shared, private) = load_integers(
-        layout, 19
-    )
+    (_, _, _, _, panel, _, size, C, _, patch, panels, _, sources, targets, _, _, shared,
+     private) = load_integers(layout, 18)  # fmt: skip
     total = work + patch * patch * (sources + targets)
     for u in range(panels * t // chunks, panels * (t + 1) // chunks):
         finish_filters(total + u * panel * size, layout, u * panel, panel, 0, C, work + shared + t * private, dw)
@@ -222,7 +218,7 @@ def finish(_grad, _x, dw, _, work, layout, _step, t, chunks):
 @kernel
 def finish_filters(total, layout, first, count, channel, channels, taps, dw):
     """Transform the sums of some filters and channels to dw (K, C, 3, 3)."""
-    (_, leaf, transpose, _, _, lanes, size, C, K, patch, _, _, _, _, _, sums, pitch) = load_integers(layout, 17)
+    (_, leaf, transpose, _, _, lanes, size, C, K, patch, _, _, _, _, sums, pitch) = load_integers(layout, 16)
     vector, filters = lanes * size, 9 * C * size
     for k in range(0, min(count, K - first), lanes):
         for c in range(0, channels, lanes):
