@@ -169,6 +169,11 @@ def accumulate(tensor: Tensor, grad: Any) -> None:
             np.add(earlier.array, grad, out=earlier.array)
 
 
+def reduce_sum(grad: np.ndarray, axes: tuple[int, ...]) -> Any:
+    """Sum over axes. `ops` puts a kernel in its place, which `autograd` alone does not know of."""
+    return np.add.reduce(grad, axis=axes)
+
+
 def sum_to_shape(grad: Any, shape: tuple[int, ...]) -> Any:
     """Sum out the axes along which a value of `shape` was broadcast: the adjoint of broadcasting."""
     sizes = tuple(grad.shape)
@@ -180,7 +185,7 @@ def sum_to_shape(grad: Any, shape: tuple[int, ...]) -> Any:
         axes += tuple([extra + i for i, n in enumerate(shape) if n == 1 and sizes[extra + i] != 1])
     if isinstance(grad, Tensor):
         return grad.sum(axes).reshape(shape)
-    return np.add.reduce(grad, axis=axes).reshape(shape)
+    return reduce_sum(grad, axes).reshape(shape)
 
 
 def _leading_to(roots: Iterable[Node], targets: frozenset[Node]) -> set[Node]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
-from autograd.elementwise import elementwise
+from autograd.elementwise import SMALL, elementwise
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.comparison import eq, ge, gt, logical_and, logical_not, where
@@ -47,7 +47,12 @@ def mul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return arithmetic.mul(x, y)
 
 
-mul.vjp(x=lambda grad, y: grad * y, y=lambda grad, x: grad * x)
+def product(grad: Any, y: Any) -> Any:
+    """Return grad · y: in a rule, on all threads where the arrays are large."""
+    return grad * y if type(grad) is not np.ndarray or grad.size <= SMALL else mul(grad, y)
+
+
+mul.vjp(x=product, y=lambda grad, x: product(grad, x))
 
 
 @primitive(promotion="float")

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from ops.kernels import conv as conv
     from ops.kernels import elementwise as elementwise
     from ops.kernels import gemm as gemm
+    from ops.kernels import lookup as lookup
     from ops.kernels import norm as norm
     from ops.kernels import optim as optim
     from ops.kernels import pool as pool
     from ops.kernels import precision as kernel_precision
     from ops.kernels import random as random
+    from ops.kernels import reduction as reduction
     from ops.kernels import row_norm as row_norm
     from ops.kernels import rows as rows
     from ops.kernels import softmax as softmax
@@ -40,7 +42,7 @@ else:
     row_norm, rows, softmax, threads, transposing = map(
         _Lazy, ("row_norm", "rows", "softmax", "threads", "transposing")
     )
-    kernel_precision = _Lazy("precision")
+    kernel_precision, lookup, reduction = map(_Lazy, ("precision", "lookup", "reduction"))
 
 
 def get_num_threads() -> int:

@@ -4,18 +4,21 @@
 """
 
 import builtins
+import functools
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd import tape
 from autograd.elementwise import SMALL, quiet
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
-from ops.arithmetic import abs, plus, power, sign, sub
+from ops.arithmetic import abs, minus, plus, power, sign, sub
 from ops.comparison import eq, isnan, logical_or, maximum, minimum, ne, where
 from ops.dims import wrap_dim, wrap_dims
 from ops.elementary import exp, zeros_of
+from ops.lazy_kernels import reduction as kernels
 from ops.scan import accumulated, product_before
 from ops.scattering import gathered
 from ops.shape import expanded, ravel, squeeze
@@ -52,13 +55,30 @@ def fold(ufunc: Any, x: np.ndarray, dim: Sizes, keepdim: bool = False, dtype: np
     return ufunc.reduce(x, dim, dtype, None, keepdim)
 
 
+def total(x: np.ndarray, dim: Sizes, keepdim: bool) -> np.ndarray:
+    """Return Σ xᵢ over `dim`: of many elements by a kernel, of few by NumPy."""
+    if x.size <= SMALL or x.dtype.itemsize == 2 or x.dtype.kind != "f" or not dim:
+        return fold(np.add, x, dim, keepdim, accumulator(x.dtype))
+    return kernels.sum_over(x, dim).reshape(reduced_shape(x.shape, dim, keepdim))
+
+
+@functools.lru_cache(maxsize=4096)
+def reduced_shape(shape: Sizes, dim: Sizes, keepdim: bool) -> Sizes:
+    """Return the shape of a reduction over `dim`."""
+    kept = [1 if i in dim else n for i, n in enumerate(shape)]
+    return tuple(kept if keepdim else [n for i, n in enumerate(shape) if i not in dim])
+
+
+tape.reduce_sum = lambda grad, axes: total(grad, axes, False)  # the gradient of a broadcast, such as a bias
+
+
 # -- sums and means ----------------------------------------------------------------------------------------------------
 
 
 @primitive
 def summed(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = Σ xᵢ over `dim`."""
-    y = quiet.run(fold, np.add, x, dim, keepdim, accumulator(x.dtype))
+    y = quiet.run(total, x, dim, keepdim)
     return y if x.dtype.itemsize > 2 else y.astype(x.dtype)
 
 
@@ -85,7 +105,7 @@ def averaged(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
 
 
 def _average(x: np.ndarray, dim: Sizes, keepdim: bool) -> np.ndarray:
-    return fold(np.add, x, dim, keepdim, accumulator(x.dtype)) / count(x.shape, dim)
+    return total(x, dim, keepdim) / count(x.shape, dim)
 
 
 def count(shape: Sizes, dim: Sizes) -> int:
@@ -124,8 +144,8 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
 def _scatter(x: np.ndarray, dim: Sizes, keepdim: bool, freedom: float) -> np.ndarray:
     """Return Σ (xᵢ − x̄)² / freedom."""
     wide = x.astype(accumulator(x.dtype), copy=False)
-    deviation = np.asarray(wide - fold(np.add, wide, dim, True) / count(x.shape, dim))
-    squares = fold(np.add, np.square(deviation, out=deviation), dim, keepdim)
+    deviation = np.asarray(minus(wide, total(wide, dim, True) / count(x.shape, dim)))
+    squares = total(np.square(deviation, out=deviation), dim, keepdim)
     return squares / wide.dtype.type(freedom)
 
 

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
+from autograd.elementwise import SMALL
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.dims import array_of, wrap_dim
 from ops.indexing import ZERO, indexed
 from ops.joining import cat
+from ops.lazy_kernels import lookup
 from ops.lazy_kernels import rows as row_kernels
 from ops.selecting import integers
 from ops.shape import broadcast_shapes, expand, ravel, reshape
@@ -28,29 +30,64 @@ def _flat_positions(index: np.ndarray, dim: int, shape: Sizes) -> np.ndarray:
     return positions
 
 
+def _as_blocks(index: np.ndarray, dim: int, shape: Sizes) -> tuple[Sizes, Sizes] | None:
+    """Return `shape` and the index's shape as (A, n, B) about `dim`; None if a kernel does not serve them."""
+    if index.size <= SMALL or index.shape[:dim] != shape[:dim] or index.shape[dim + 1 :] != shape[dim + 1 :]:
+        return None
+    outer, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1 :])
+    return (outer, shape[dim], inner), (outer, index.shape[dim], inner)
+
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
 @primitive
 def gathered(x: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
     """y[..., i, ...] = x[..., index[..., i, ...], ...]."""
-    return x.reshape(-1)[_flat_positions(index, dim, x.shape)]
+    blocks = _as_blocks(index, dim, x.shape)
+    if blocks is None or x.dtype not in FLOATS:
+        return x.reshape(-1)[_flat_positions(index, dim, x.shape)]
+    y = np.empty(index.shape, x.dtype)
+    lookup.run(lookup.take, x.reshape(blocks[0]), index.reshape(blocks[1]), y.reshape(blocks[1]))
+    return y
+
+
+def _added(y: np.ndarray, x: np.ndarray, index: np.ndarray, dim: int) -> np.ndarray:
+    """Add x[..., i, ...] to y[..., index[..., i, ...], ...] in place; y is dense."""
+    blocks = _as_blocks(index, dim, y.shape)
+    if blocks is None or y.dtype not in FLOATS:
+        positions = _flat_positions(index, dim, y.shape).reshape(-1)
+        row_kernels.add_rows(y.reshape(-1, 1), positions, x.reshape(-1, 1))
+    else:
+        lookup.run(lookup.add, x.reshape(blocks[1]), index.reshape(blocks[1]), y.reshape(blocks[0]))
+    return y
 
 
 @primitive
 def ungathered(x: np.ndarray, index: np.ndarray, *, dim: int, shape: Sizes) -> np.ndarray:
     """Zeros with x[..., i, ...] added at [..., index[..., i, ...], ...]: the adjoint of `gathered`."""
-    y = np.zeros(shape, x.dtype)
-    row_kernels.add_rows(y.reshape(-1, 1), _flat_positions(index, dim, shape).reshape(-1), x.reshape(-1, 1))
-    return y
+    return _added(np.zeros(shape, x.dtype), x, index, dim)
+
+
+@primitive
+def scattered_sum(x: np.ndarray, src: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
+    """A copy of x with src[..., i, ...] added at [..., index[..., i, ...], ...]."""
+    return _added(x.copy("C"), src, index, dim)
 
 
 @primitive
 def scattered(x: np.ndarray, value: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
     """A copy of x with value[..., i, ...] at [..., index[..., i, ...], ...]."""
-    y = x.copy()
-    y.reshape(-1)[_flat_positions(index, dim, x.shape)] = value
+    y, blocks = x.copy("C"), _as_blocks(index, dim, x.shape)
+    if blocks is None or x.dtype not in FLOATS or value.dtype != x.dtype or value.shape != index.shape:
+        y.reshape(-1)[_flat_positions(index, dim, x.shape)] = value
+    else:
+        lookup.run(lookup.put, value.reshape(blocks[1]), index.reshape(blocks[1]), y.reshape(blocks[0]))
     return y
 
 
 gathered.vjp(x=lambda grad, index, x_shape, dim: ungathered(grad, index, dim=dim, shape=x_shape))
+scattered_sum.vjp(x=lambda grad: grad, src=lambda grad, index, dim: gathered(grad, index, dim=dim))
 ungathered.vjp(x=lambda grad, index, dim: gathered(grad, index, dim=dim))
 scattered.vjp(
     x=lambda grad, index, dim: scattered(grad, ZERO, index, dim=dim),
@@ -75,8 +112,12 @@ def _element_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, An
             )
     array = array_of(index)
     size = input.shape[dim] if input.ndim else 1
-    outside = (array < 0) | (array >= size)
-    if outside.any():
+    if array.size > SMALL:
+        bad = lookup.any_outside(array.astype(np.int64, copy=False).reshape(-1), size)
+    else:
+        bad = array.size and (array.min() < 0 or array.max() >= size)
+    if bad:
+        outside = (array < 0) | (array >= size)
         first = array[outside].flat[0] if array.ndim else array
         raise RuntimeError(f"{name}: index {first} is out of bounds for dimension {dim} with size {size}")
     return dim, index
@@ -137,7 +178,7 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     """Return `input` with src[..., i, ...] added at [..., index[..., i, ...], ...], for every i."""
     dim, index = _element_index("scatter_add", input, dim, index)
     src = _source("scatter_add", input, index, src)
-    return input + ungathered(src, index, dim=dim, shape=tuple(input.shape))
+    return scattered_sum(input, src, index, dim=dim)
 
 
 # -- reductions ----------------------------------------------------------------------------------------------
@@ -204,7 +245,7 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
         return _scattered_product(input, index, src, dim)
     if reduce in ("amax", "amin"):
         return scattered_extremum(input, src, index, dim=dim, largest=reduce == "amax")
-    total = input + ungathered(src, index, dim=dim, shape=tuple(input.shape))
+    total = scattered_sum(input, src, index, dim=dim)
     return total if reduce == "sum" else _mean(total, index, dim, include_self)
 
 

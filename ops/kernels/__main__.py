@@ -21,11 +21,13 @@ from ops.kernels import (
     adaptive_pool,
     arithmetic,
     elementwise,
+    lookup,
     norm,
     optim,
     pool,
     product_cases,
     random,
+    reduction,
     row_norm,
     simd,
     softmax,
@@ -38,17 +40,8 @@ from ops.kernels.threads import least_threads, start_pool
 config: Any = numba_config  # numba has some types, not all
 
 MODULES = (
-    product_cases,
-    elementwise,
-    arithmetic,
-    softmax,
-    norm,
-    row_norm,
-    pool,
-    adaptive_pool,
-    random,
-    optim,
-    transposing,
+    *(product_cases, elementwise, arithmetic, softmax, norm, row_norm),
+    *(pool, adaptive_pool, random, reduction, lookup, optim, transposing),
 )
 
 

@@ -1,23 +1,38 @@
-"""Sums, differences, products and quotients of arrays of one shape, on all threads where that pays.
+"""Sums, differences, products and quotients of float32 or float64 arrays, on all threads where that pays.
 
-Up to `THRESHOLD` elements, and for anything but two equal shapes of float32 or float64, NumPy's loops are as fast and
-the functions of NumPy are what is called.
+Arrays of one shape are combined element by element, large ones on all threads.  Where they broadcast, the result
+is seen as rows: an operand has an element of its own at every place, or repeats one row, or one number per row.
+NumPy starts its inner loop anew for each row: (4096, 512) + (512,) took it 0.44 ms, this 0.22 ms (Zen 5, one
+thread). Small arrays, and all that is of another form, are left to the functions of NumPy.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ops.kernels.elementwise import Maker, binary
-from ops.kernels.jit import kernel, threads_for
+from ops.kernels.arrays import flat
+from ops.kernels.elementwise import Maker, binary, compiled
+from ops.kernels.jit import kernel, split, threads_for
 from ops.kernels.scalar import Function
 
 Array = np.ndarray[Any, Any]
 
 THRESHOLD = 65536
 """Elements above which two threads overtake NumPy: 1.3 times as fast here, 1.7 times from a million on."""
+
+BROADCAST_THRESHOLD = 8192
+"""Elements above which these loops overtake NumPy's where shapes differ."""
+
+GRAIN = 32768
+"""Elements per thread below which a second thread costs more than it saves."""
+
+LEAST_WIDTH = 64
+"""Elements of a row from which the loops fill vectors."""
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def add_numbers(_real: type) -> Function:
@@ -61,17 +76,140 @@ def div_numbers(_real: type) -> Function:
 
 
 def pays(x: Array, y: Array) -> bool:
-    """Return whether the work is large enough, and of the form, to be split over threads."""
-    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
-        return False
-    large = x.size > THRESHOLD and x.shape == y.shape and threads_for(x.size, THRESHOLD // 2) > 1
-    return large and x.dtype == y.dtype and x.dtype in (np.float32, np.float64)
+    """Return whether arrays of one shape are large enough to be split over threads."""
+    return x.size > THRESHOLD and threads_for(x.size, THRESHOLD // 2) > 1
 
 
 def compute(ufunc: np.ufunc, maker: Maker, x: Array, y: Array) -> Array:
     """Combine x and y element by element."""
-    result: Array = binary(maker, x, y) if pays(x, y) else ufunc(x, y)
+    result: Array | None = None
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.dtype == y.dtype and x.dtype in FLOATS:
+        if x.shape != y.shape:
+            result = broadcast(maker, x, y)
+        elif pays(x, y):
+            result = binary(maker, x, y)
+    if result is None:
+        result = ufunc(x, y)
     return result
+
+
+# ---- broadcasting ----
+
+
+@functools.cache
+def swapped(maker: Maker) -> Maker:
+    """Make the function with its arguments exchanged."""
+
+    def make(real: type) -> Function:
+        function = maker(real)
+
+        @kernel(inline=True, reassociate=False)
+        def exchanged(x, y):
+            return function(y, x)
+
+        return exchanged
+
+    return make
+
+
+def row_loop(maker: Maker, real: type) -> Function:
+    """Compile z[m, i] = function(x[m, i], y[i])."""
+    function = maker(real)
+
+    @kernel
+    def part(start, stop, x, y, z):
+        for m in range(start, stop):
+            a, b = x[m], z[m]
+            for i in range(b.size):
+                b[i] = function(a[i], y[i])
+
+    return split(part)
+
+
+def number_loop(maker: Maker, real: type) -> Function:
+    """Compile z[m, i] = function(x[m, i], y[m mod len(y)])."""
+    function = maker(real)
+
+    @kernel
+    def part(start, stop, x, y, z):
+        for m in range(start, stop):
+            a, b, number = x[m], z[m], y[m % y.size]
+            for i in range(b.size):
+                b[i] = function(a[i], number)
+
+    return split(part)
+
+
+def outer_loop(maker: Maker, real: type) -> Function:
+    """Compile z[m, i] = function(x[m], y[i])."""
+    function = maker(real)
+
+    @kernel
+    def part(start, stop, x, y, z):
+        for m in range(start, stop):
+            b, number = z[m], x[m]
+            for i in range(b.size):
+                b[i] = function(number, y[i])
+
+    return split(part)
+
+
+Axis = tuple[int, bool, bool]
+
+
+@functools.lru_cache(maxsize=1024)
+def pattern(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[Axis, ...]] | None:
+    """Return the shape of the result and its axes (size, whether x varies, whether y does), like neighbours merged.
+
+    None if the shapes do not broadcast.
+    """
+    ndim = max(len(x), len(y))
+    x, y = (1,) * (ndim - len(x)) + x, (1,) * (ndim - len(y)) + y
+    axes: list[Axis] = []
+    for m, n in zip(x, y, strict=True):
+        if m != n and 1 not in (m, n):
+            return None
+        size = n if m == 1 else m
+        if axes and axes[-1][1:] == (m == size, n == size):
+            axes[-1] = (axes[-1][0] * size, *axes[-1][1:])
+        elif size != 1:
+            axes.append((size, m == size, n == size))
+    return tuple([n if m == 1 else m for m, n in zip(x, y, strict=True)]), tuple(axes)
+
+
+def broadcast(maker: Maker, x: Array, y: Array) -> Array | None:
+    """Combine x and y where the result is large and its rows are of a form above; None otherwise."""
+    found = pattern(x.shape, y.shape)
+    if found is None or not found[1] or math.prod(found[0]) <= BROADCAST_THRESHOLD:
+        return None
+    shape, axes = found
+    varying = tuple([axis[1:] for axis in axes])
+    if varying[-1] == (False, True) or varying[-2:] == ((False, True), (True, True)):
+        maker, x, y = swapped(maker), y, x
+        axes = tuple([(n, b, a) for n, a, b in axes])
+        varying = tuple([axis[1:] for axis in axes])
+    both, first, second = (True, True), (True, False), (False, True)
+    width = axes[-1][0]
+    z = np.empty(shape, x.dtype)
+    rows = z.size // width
+    x, y, result = flat(x), flat(y), z.reshape(rows, width)
+    if varying == (first, both):
+        fold = math.gcd(rows, 1 << max(LEAST_WIDTH // width, 1).bit_length() - 1)  # short rows, several at a time
+        shape_in_rows = (rows // fold, fold * width)
+        x, y, result = x.reshape(shape_in_rows), np.tile(y, fold), z.reshape(shape_in_rows)
+        loop = row_loop
+    elif width < LEAST_WIDTH:
+        return None
+    elif varying in ((first,), (both, first), (first, both, first)):
+        if len(axes) == 1:
+            result = z.reshape(math.gcd(width, 64), -1)
+        x, loop = x.reshape(result.shape), number_loop
+    elif varying == (second, first):
+        maker, x, y, loop = swapped(maker), y, x, outer_loop
+    else:
+        return None
+    compiled(loop, maker, z.dtype)(threads_for(z.size, GRAIN), len(result), x, y, result)
+    return z
 
 
 def add(x: Array, y: Array) -> Array:
@@ -94,9 +232,22 @@ def div(x: Array, y: Array) -> Array:
     return compute(np.true_divide, div_numbers, x, y)
 
 
+FORMS = (
+    ("rows", (130, 128), (128,)),
+    ("numbers", (130, 128), (130, 1)),
+    ("outer", (130, 1), (128,)),
+    ("rows swapped", (128,), (130, 128)),
+    ("numbers swapped", (130, 1), (130, 128)),
+)
+"""Shapes that reach each loop."""
+
+
 def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield a name and a call that compiles it, for every kernel of this module."""
     for dtype in ("float32", "float64"):
         x = np.ones(1, dtype)
         for maker in (add_numbers, sub_numbers, mul_numbers, div_numbers):
             yield f"arithmetic.{maker.__name__} {dtype}", functools.partial(binary, maker, x, x)
+            for name, left, right in FORMS:
+                arrays = np.ones(left, dtype), np.ones(right, dtype)
+                yield f"arithmetic.{maker.__name__} {name} {dtype}", functools.partial(broadcast, maker, *arrays)

@@ -9,6 +9,7 @@ AVX-512, one thread).
 Addresses, steps of rows and displacements count bytes, everything else counts elements.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
 from typing import NamedTuple
@@ -44,6 +45,7 @@ class Shape(NamedTuple):
         return list(dict.fromkeys(self.place(s)[0] for s in range(self.taps)))
 
 
+@functools.cache
 def max_row(shape: Shape, dtype: DTypeLike, *, wide_index: bool) -> int:
     """Return a leaf for the maxima of one row of windows, and the tap each came from.
 
@@ -85,6 +87,7 @@ def _emit_max_row(e: Emitter, shape: Shape, wide_index: bool) -> None:
     _each_block(e, shape, outputs, padding, width, block)
 
 
+@functools.cache
 def sum_row(shape: Shape, dtype: DTypeLike) -> int:
     """Return a leaf for the averages of one row of windows.
 
@@ -164,6 +167,7 @@ class _Reader:
         return value if mask is None else self.e.builder.select(mask, value, self.other)
 
 
+@functools.cache
 def spread_row(shape: Shape, dtype: DTypeLike, *, chosen: bool) -> int:
     """Return a leaf for one row of the gradient of pooling: what each input receives from the windows it is in.
 
