@@ -26,8 +26,8 @@ from tests.naive import conv as naive
 
 Array = np.ndarray[Any, Any]
 DTYPES = [np.float32, np.float64]
-CORRELATIONS = [None, "positions", "batch", "depthwise"]
-WEIGHT_GRADIENTS = [None, "filters", "dot", "depthwise"]
+CORRELATIONS = [None, "positions", "batch", "flattened", "depthwise"]
+WEIGHT_GRADIENTS = [None, "filters", "dot", None, "depthwise"]
 STRATEGIES = list(zip(CORRELATIONS, WEIGHT_GRADIENTS, strict=True))
 
 
@@ -148,6 +148,8 @@ def supported(strategy: str | None, direction: str, case: Case) -> bool:
     if strategy == "positions":
         pointwise = case.w[2:] == (1, 1) and case.padding == (0, 0) and case.plane == case.x[2:]
         return direction != "grad_input" or case.stride == (1, 1) or pointwise
+    if strategy == "flattened":
+        return direction != "grad_input" or case.stride[1] <= 2
     if strategy == "depthwise":
         reach = (case.w[3] - 1) * case.dilation[1]
         if not case.groups == case.x[1] == case.w[0] > 1 or reach > simd.lanes(np.float64):
@@ -299,7 +301,7 @@ def test_several_rounds_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
     conv._grad_weight_plan.cache_clear()
 
 
-@pytest.mark.parametrize("strategy", ["positions", "batch"])
+@pytest.mark.parametrize("strategy", ["positions", "batch", "flattened"])
 def test_relu_and_bias_in_one_pass(strategy: str) -> None:
     x, w, bias, _ = operands(LENET_2, np.float32)
     expected = np.maximum(naive.conv2d(x[:2], w, bias, **LENET_2.parameters), 0)
@@ -420,7 +422,7 @@ def at_page_end(a: Array) -> Array:
 # ---- not a number, infinity ----
 
 
-@pytest.mark.parametrize("strategy", [None, "positions", "batch"])
+@pytest.mark.parametrize("strategy", [None, "positions", "batch", "flattened"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_forward_spreads_nan_and_infinity_to_what_reads_them(strategy: str | None, value: float) -> None:
     case = Case((18, 3, 9, 20), (4, 3, 3, 3), padding=(1, 1))
@@ -434,7 +436,7 @@ def test_forward_spreads_nan_and_infinity_to_what_reads_them(strategy: str | Non
     assert np.isnan(y[reached]).all() if np.isnan(value) else (y[reached] == np.inf).all()
 
 
-@pytest.mark.parametrize("strategy", [None, "positions", "batch"])
+@pytest.mark.parametrize("strategy", [None, "positions", "batch", "flattened"])
 def test_relu_passes_nan(strategy: str | None) -> None:
     case = Case((18, 3, 9, 20), (4, 3, 3, 3), padding=(1, 1))
     x, w, bias, _ = operands(case, np.float32)
@@ -444,7 +446,7 @@ def test_relu_passes_nan(strategy: str | None) -> None:
     assert np.isnan(y).sum() == 36
 
 
-@pytest.mark.parametrize("strategy", [None, "positions", "batch"])
+@pytest.mark.parametrize("strategy", [None, "positions", "batch", "flattened"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_grad_input_spreads_nan_and_infinity_to_what_was_read(strategy: str | None, value: float) -> None:
     case = Case((18, 3, 9, 20), (4, 3, 3, 3), padding=(1, 1))

@@ -14,6 +14,7 @@ from ops.kernels import (
     conv_batch,
     conv_depthwise,
     conv_dot,
+    conv_flattened,
     conv_positions,
     conv_weights,
     simd,
@@ -40,6 +41,7 @@ PLANS_KEPT = 512
 
 SENTENCES = {
     "positions": "neighbouring pixels in the vector lanes, image by image",
+    "flattened": "neighbouring pixels in the vector lanes, the rows of a padded copy taken as one",
     "batch": "the images of the batch in the vector lanes",
     "filters": "the filters in the vector lanes, summed over images and pixels",
     "depthwise": "each filter slides over its own channel, neighbouring pixels in the vector lanes",
@@ -248,6 +250,8 @@ def _correlation_estimates(c: Correlation, dtype: np.dtype[Any]) -> dict[str, fl
     estimates = {"batch": conv_batch.cycles(c, lanes)}
     if conv_positions.supports(c):
         estimates["positions"] = conv_positions.cycles(c, lanes)
+    if conv_flattened.supports(c):
+        estimates["flattened"] = conv_flattened.cycles(c, lanes)
     if conv_depthwise.supports(c, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(c, lanes)
     if winograd_correlation.supports(c):
@@ -259,6 +263,7 @@ CORRELATIONS: dict[str, Callable[..., Callable[..., None]]] = {
     "positions": conv_positions.PositionsPlan,
     "batch": conv_batch.BatchPlan,
     "depthwise": conv_depthwise.DepthwisePlan,
+    "flattened": conv_flattened.FlattenedPlan,
     **{name: functools.partial(winograd_correlation.WinogradPlan, tile) for name, tile in WINOGRAD.items()},
 }
 WEIGHT_GRADIENTS: dict[str, Callable[..., Callable[..., None]]] = {

@@ -17,13 +17,13 @@ the lengths of head, block and tail, the repetitions, what a repetition adds to 
 Counts and addresses are as in `simd`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
-from ops.kernels.emitter import BIT, Emitter, registers, vector_leaf
+from ops.kernels.emitter import Emitter, registers, vector_leaf
 from ops.kernels.native import INT
 
 __all__ = ["SWEEP_NUMBERS", "Columns", "depthwise_rows", "depthwise_weights", "spread_columns", "strided_columns"]
@@ -136,8 +136,7 @@ class _Sweep:
         visit(tail, False)
 
     def mask(self, entry: ir.Value, index: int) -> ir.Value:
-        bits = self.e.builder.trunc(self.e.load_integer(entry, index), ir.IntType(self.e.lanes))
-        return self.e.builder.bitcast(bits, ir.VectorType(BIT, self.e.lanes))
+        return self.e.bit_mask(self.e.load_integer(entry, index))
 
     def rows(self, entry: ir.Value, source: ir.Value, x_row: ir.Value, inner: bool) -> list[list[ir.Value]]:
         """The source under every row tap: one vector, or its even and its odd lanes."""
@@ -210,13 +209,6 @@ def _emit_rows(sweep: _Sweep) -> None:
         sweep.run(table, e.get(x_at), e.get(y_at), vector)
         for slot, step in ((x_at, x_plane), (w_at, w_plane), (y_at, y_plane), (bias_at, INT(e.size))):
             e.advance(slot, step)
-
-
-def _interleaved(e: Emitter, vectors: Sequence[ir.Value]) -> Sequence[ir.Value]:
-    if len(vectors) == 1:
-        return vectors
-    pick = [lane // 2 + e.lanes * (lane % 2) for lane in range(2 * e.lanes)]
-    return [e.shuffle(vectors[0], vectors[1], part) for part in (pick[: e.lanes], pick[e.lanes :])]
 
 
 def _emit_weights(sweep: _Sweep) -> None:

@@ -151,6 +151,15 @@ class Emitter:
         within = self.where(self.compare(count, ">", 0), self.minimum(count, self.lanes))
         return self.builder.icmp_signed("<", lane, self.broadcast(self.builder.trunc(within, INT32)))
 
+    def bit_mask(self, bits: ir.Value) -> ir.Value:
+        """The lanes l of which bit l is set."""
+        return self.builder.bitcast(self.builder.trunc(bits, ir.IntType(self.lanes)), ir.VectorType(BIT, self.lanes))
+
+    def interleaved(self, even: ir.Value, odd: ir.Value) -> list[ir.Value]:
+        """Return even[0], odd[0], even[1], odd[1] ... as two vectors."""
+        pick = [lane // 2 + self.lanes * (lane % 2) for lane in range(2 * self.lanes)]
+        return [self.shuffle(even, odd, part) for part in (pick[: self.lanes], pick[self.lanes :])]
+
     # ---- variables and control flow ----
 
     def variable(self, value: ir.Value) -> ir.Value:

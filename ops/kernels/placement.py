@@ -1,0 +1,45 @@
+"""Vector code that puts a tile of results, computed over rows taken as one, in its places in the result."""
+
+import functools
+
+from numpy.typing import DTypeLike
+
+from ops.kernels.emitter import Emitter, vector_leaf
+
+
+def place_rows(pieces: int, phases: int, dtype: DTypeLike) -> int:
+    """Return a leaf that stores pieces of vectors.
+
+    A vector of the result is one of the source, or the interleaved elements of two: `phases` vectors again, of which
+    up to `pieces` ranges are stored, each at a displacement of its own.
+
+    Arguments, 8 of them:
+        source, source_row, source_phase: address; distance of rows and of the vectors that are interleaved.
+        rows, vectors: how many of each; vectors of a row follow each other.
+        target, target_row: address; distance of rows.
+        table: address of int64[vectors, pieces, 1 + phases]: displacement in the target, then a mask, as bits, per
+            vector of the result.
+    """
+    return vector_leaf("place_rows", 8, dtype, functools.partial(_emit, pieces=pieces, phases=phases), pieces, phases)
+
+
+def _emit(e: Emitter, pieces: int, phases: int) -> None:
+    source, source_row, source_phase, rows, vectors, target, target_row, table = e.arguments
+    source_at, entry = e.variable(source), e.variable(table)
+    with e.repeat(vectors):
+        for piece in range(pieces):
+            numbers = [e.load_integer(e.get(entry), piece * (1 + phases) + i) for i in range(1 + phases)]
+            with e.when(functools.reduce(e.builder.or_, numbers[1:]), "!=", 0):
+                masks = [e.bit_mask(bits) for bits in numbers[1:]]
+                read, write = e.variable(e.get(source_at)), e.variable(e.add(target, numbers[0]))
+                with e.repeat(rows):
+                    values = [e.load(e.get(read))]
+                    if phases == 2:
+                        values = e.interleaved(values[0], e.load(e.add(e.get(read), source_phase)))
+                    for i, (value, mask) in enumerate(zip(values, masks, strict=True)):
+                        e.store(value, e.add(e.get(write), i * e.vector_size), mask)
+                    e.advance(read, source_row)
+                    e.advance(write, target_row)
+        e.advance(source_at, e.vector_size)
+        e.advance(entry, 8 * pieces * (1 + phases))
+
