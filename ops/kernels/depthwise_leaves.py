@@ -201,9 +201,8 @@ def _emit_rows(sweep: _Sweep) -> None:
                     mask = sweep.mask(entry, sweep.tap_masks + taps[0][0]) if c.flat else None
                     output = e.builder.select(mask, added, output) if c.flat else added
                 outputs.append(e.at_least(output, low))
-            for value, (address, mask) in zip(
-                _interleaved(e, outputs), sweep.pieces(entry, target, inner), strict=True
-            ):
+            results = outputs if len(outputs) == 1 else e.interleaved(*outputs)
+            for value, (address, mask) in zip(results, sweep.pieces(entry, target, inner), strict=True):
                 e.store(value, address, mask)
 
         sweep.run(table, e.get(x_at), e.get(y_at), vector)

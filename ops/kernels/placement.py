@@ -42,4 +42,3 @@ def _emit(e: Emitter, pieces: int, phases: int) -> None:
                     e.advance(write, target_row)
         e.advance(source_at, e.vector_size)
         e.advance(entry, 8 * pieces * (1 + phases))
-
