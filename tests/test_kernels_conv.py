@@ -27,7 +27,7 @@ from tests.naive import conv as naive
 Array = np.ndarray[Any, Any]
 DTYPES = [np.float32, np.float64]
 CORRELATIONS = [None, "positions", "batch", "flattened", "depthwise"]
-WEIGHT_GRADIENTS = [None, "filters", "dot", None, "depthwise"]
+WEIGHT_GRADIENTS = [None, "filters", "dot", "columns", "depthwise"]
 STRATEGIES = list(zip(CORRELATIONS, WEIGHT_GRADIENTS, strict=True))
 
 
@@ -459,7 +459,7 @@ def test_grad_input_spreads_nan_and_infinity_to_what_was_read(strategy: str | No
     np.testing.assert_array_equal(~np.isfinite(dx), reached)
 
 
-@pytest.mark.parametrize("strategy", [None, "filters", "dot"])
+@pytest.mark.parametrize("strategy", [None, "filters", "dot", "columns"])
 @pytest.mark.parametrize("operand", ["x", "grad"])
 def test_grad_weight_spreads_nan_to_its_channel_or_filter(strategy: str | None, operand: str) -> None:
     case = Case((3, 3, 9, 20), (4, 3, 3, 3), padding=(1, 1))

@@ -12,6 +12,7 @@ import numpy as np
 
 from ops.kernels import (
     conv_batch,
+    conv_columns,
     conv_depthwise,
     conv_dot,
     conv_flattened,
@@ -45,6 +46,7 @@ SENTENCES = {
     "batch": "the images of the batch in the vector lanes",
     "filters": "the filters in the vector lanes, summed over images and pixels",
     "depthwise": "each filter slides over its own channel, neighbouring pixels in the vector lanes",
+    "columns": "the weights of a filter in the vector lanes, summed over images and pixels",
     "dot": "dot products along the output rows, image by image",
     "winograd2": "Winograd F(2x2, 3x3), the channels in the vector lanes",
     "winograd4": "Winograd F(4x4, 3x3), the channels in the vector lanes",
@@ -269,6 +271,7 @@ CORRELATIONS: dict[str, Callable[..., Callable[..., None]]] = {
 WEIGHT_GRADIENTS: dict[str, Callable[..., Callable[..., None]]] = {
     "filters": conv_weights.WeightsPlan,
     "dot": conv_dot.DotPlan,
+    "columns": conv_columns.ColumnsPlan,
     "depthwise": conv_depthwise.DepthwiseWeightsPlan,
     **{name: functools.partial(winograd_weights.WinogradWeightsPlan, tile) for name, tile in WINOGRAD.items()},
 }
@@ -353,6 +356,7 @@ def _grad_weight_plan(
     threads = _threads(g, available)
     lanes = simd.lanes(dtype)
     estimates = {"filters": conv_weights.cycles(seen, lanes), "dot": conv_dot.cycles(seen, lanes)}
+    estimates["columns"] = conv_columns.cycles(seen, lanes)
     if conv_depthwise.supports_weights(seen, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(forward(seen), lanes)
     if winograd_weights.supports(seen):

@@ -196,7 +196,7 @@ def pack_weights(_x, w, _bias, _y, work, layout, _step, t, chunks):
 def convolve_flattened(x, w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the N * groups * bands there are."""
     (leaf, place, _, height, width, lanes, N, groups, sources, targets, taps, _, size, band, bands, stride_h,
-     stride_w, walk_stride, pad_h, pad_w, source_plane, target_plane, target_row, channel, mode, relu, packed,
+     stride_w, walk_stride, pad_h, pad_w, _, target_plane, target_row, channel, mode, relu, packed,
      work_size, tile_size, place_size, tiles, last_tiles, table, segments, ranges, places, last_places,
      fill) = load_integers(layout, 38)  # fmt: skip
     copy = work + packed + t * work_size

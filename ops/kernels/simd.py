@@ -313,19 +313,20 @@ def _add_across(e: Emitter, a: ir.Value, b: ir.Value, distance: int) -> ir.Value
 # ---- copies ----
 
 
-def transpose(dtype: DTypeLike) -> int:
+def transpose(dtype: DTypeLike, *, table: bool = False) -> int:
     """Return a leaf that transposes a block of at most lanes x lanes elements.
 
     destination[c, r] = source[r, c] for r < n_rows, c < n_columns, and 0 for n_rows <= r < n_store.
 
     Arguments: source, source_row_stride, n_rows, n_columns, destination, destination_row_stride, n_store.
     Counts may exceed `lanes` (they are cut to it) and may be zero or negative; each row of the destination
-    gets n_store elements.
+    gets n_store elements.  With `table`, row r starts at source + table[r], and source_row_stride is the address of
+    int64[lanes].
     """
-    return _leaf("transpose", 7, dtype, _emit_transpose)
+    return _leaf("transpose", 7, dtype, partial(_emit_transpose, table=table), int(table))
 
 
-def _emit_transpose(e: Emitter) -> None:
+def _emit_transpose(e: Emitter, table: bool) -> None:
     source, source_stride, n_rows, n_columns, destination, destination_stride, n_store = e.arguments
     whole = [e.compare(count, ">=", e.lanes) for count in (n_rows, n_columns, n_store)]
 
@@ -335,8 +336,9 @@ def _emit_transpose(e: Emitter) -> None:
     def move(masked: bool) -> None:
         block, at = [], source
         for r in range(e.lanes):
+            at = e.add(source, e.load_integer(source_stride, r)) if table else at
             block.append(e.load(at, mask(e.compare(n_rows, ">", r), n_columns) if masked else None))
-            at = e.add(at, source_stride)
+            at = at if table else e.add(at, source_stride)
         at = destination
         for c, column in enumerate(_transposed(e, block)):
             e.store(column, at, mask(e.compare(n_columns, ">", c), n_store) if masked else None)
