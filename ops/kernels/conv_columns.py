@@ -81,7 +81,13 @@ class ColumnsPlan:
         copy = 0 if in_place else copy_elements(channels, phases, lanes)
         work = copy + together * images * rows * g.OW * width * lanes
         numbers = (
-            *(simd.outer_product(height, width, dtype), simd.transpose(dtype, table=True), height, width * lanes, lanes),
+            *(
+                simd.outer_product(height, width, dtype),
+                simd.transpose(dtype, table=True),
+                height,
+                width * lanes,
+                lanes,
+            ),
             *(g.N, g.groups, g.group_inputs, g.group_outputs, g.R * g.S, g.OH, g.OW, images, rows, together),
             *(g.stride[0], *g.padding, g.H * g.W * size, phases.channel * size, row_step * size, size),
             *(copy * size, work * size, int(in_place)),
