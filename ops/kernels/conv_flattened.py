@@ -117,12 +117,17 @@ class FlattenedPlan:
         )
         segments, ranges = segment_lists(way, copied, height * size, size)
         copy, tile = copy_elements(c.sources, copied, lanes), height * width * lanes
-        packed = c.groups * -(-c.targets // height) * height * c.sources * c.taps
+        # A panel ends with room for the vectors that are stored whole.
+        panel = height * c.sources * c.taps + (height + lanes) // lanes * lanes
+        packed = c.groups * -(-c.targets // height) * panel
         work = copy + way.stride[1] * tile
+        side_by_side = c.backward and c.taps == 1
+        packer = simd.copy_panel(-(-height // lanes), dtype) if side_by_side else simd.transpose(dtype)
         leaves = simd.outer_product(height, width, dtype), place_rows(pieces, way.stride[1], dtype)
         numbers = (
-            *(*leaves, simd.transpose(dtype), height, width, lanes),
-            *(c.N, c.groups, c.sources, c.targets, c.taps, int(c.backward), size, band, bands, *way.stride),
+            *(*leaves, packer, height, width, lanes),
+            *(c.N, c.groups, c.sources, c.targets, c.taps, int(c.backward), size, panel * size),
+            *(band, bands, *way.stride),
             *(way.rows.stride, way.rows.padding, way.columns.padding),
             *(math.prod(c.source_plane) * size, math.prod(c.target_plane) * size),
             *(way.stride[0] * c.target_plane[1] * size, copied.channel * size, 2 if biased else 0, int(relu)),
@@ -175,33 +180,43 @@ def place_tables(
 
 
 def pack_weights(_x, w, _bias, _y, work, layout, _step, t, chunks):
-    """Pack chunk t of the panels (groups, tiles of targets): the weights as (sources, taps, targets of a tile)."""
-    (_, _, transpose, height, _, lanes, _, groups, sources, targets, taps, backward, size) = load_integers(layout, 13)
+    """Pack chunk t of the panels (groups, tiles of targets): the weights as (sources, taps, targets of a tile).
+
+    Vectors are stored whole: what lies beyond the tile is overwritten by what belongs there, which comes later.
+    """
+    (_, _, packer, height, _, lanes, _, groups, sources, targets, taps, backward, size, panel_size) = (
+        load_integers(layout, 14)
+    )  # fmt: skip
     tiles = (targets + height - 1) // height
     row = taps if backward != 0 else sources * taps  # distance of targets
     block, blocks = (taps, sources) if backward != 0 else (sources * taps, 1)
     for u in range(groups * tiles * t // chunks, groups * tiles * (t + 1) // chunks):
         o = u % tiles * height
         source = w + (u // tiles * sources * targets * taps + o * row) * size
+        if backward != 0 and taps == 1:  # the targets lie side by side
+            call(
+                packer, source, targets * size, work + u * panel_size, height * size, sources, min(height, targets - o)
+            )  # fmt: skip
+            continue
         for i in range(blocks):
-            panel = work + (u * sources * taps + i * block) * height * size
+            panel = work + u * panel_size + i * block * height * size
             for q in range(0, block, lanes):
-                for h in range(0, height, lanes):
+                for h in range((height - 1) // lanes * lanes, -1, -lanes):
                     call(
-                        transpose, source + (i * targets * taps + h * row + q) * size, row * size, targets - o - h,
-                        block - q, panel + (q * height + h) * size, height * size, min(lanes, height - h),
+                        packer, source + (i * targets * taps + h * row + q) * size, row * size, targets - o - h,
+                        block - q, panel + (q * height + h) * size, height * size, lanes,
                     )  # fmt: skip
 
 
 def convolve_flattened(x, w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the N * groups * bands there are."""
-    (leaf, place, _, height, width, lanes, N, groups, sources, targets, taps, _, size, band, bands, stride_h,
-     stride_w, walk_stride, pad_h, pad_w, _, target_plane, target_row, channel, mode, relu, packed,
-     work_size, tile_size, place_size, tiles, last_tiles, table, segments, ranges, places, last_places,
-     fill) = load_integers(layout, 38)  # fmt: skip
+    (leaf, place, _, height, width, lanes, N, groups, sources, targets, taps, _, size, panel_size,
+     band, bands, stride_h, stride_w, walk_stride, pad_h, pad_w, _, target_plane, target_row, channel, mode,
+     relu, packed, work_size, tile_size, place_size, tiles, last_tiles, table, segments, ranges, places, last_places,
+     fill) = load_integers(layout, 39)  # fmt: skip
     copy = work + packed + t * work_size
     buffer = copy + work_size - stride_w * tile_size
-    panels, panel_size = (targets + height - 1) // height, sources * taps * height * size
+    panels = (targets + height - 1) // height
     row = width * lanes * size
     for u in range(N * groups * bands * t // chunks, N * groups * bands * (t + 1) // chunks):
         image_group, b = u // bands, u % bands
