@@ -83,7 +83,7 @@ def blocking(v: Variant, c: Correlation, dtype: np.dtype[Any], threads: int) -> 
     strips = cut(c.target_plane, v.tile, c.N, wanted)
     few = tiles <= FEW_TILES
     group = strips.number if few else max(1, wanted // strips.tiles)
-    height, width = choose_tile(group * strips.tiles, vectors)
+    height, width = choose_tile(group * strips.tiles, -(-vectors // threads) if few else vectors)
     channels = FILTER_BYTES // (v.patch**2 * width * lanes * dtype.itemsize) // lanes * lanes if few else c.sources
     return Blocking(few, strips, group, height, width, -(-vectors // width), max(lanes, min(channels, c.sources)))
 

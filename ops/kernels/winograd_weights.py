@@ -75,7 +75,7 @@ def blocking(v: Variant, g: ConvGeometry, dtype: np.dtype[Any], threads: int) ->
     lanes = simd.lanes(dtype)
     vectors = -(-g.K // lanes)
     strips = cut((g.OH, g.OW), v.tile, g.N, STRIP_TILES)
-    height, width = choose_tile(g.C, vectors, lanes)
+    height, width = choose_tile(g.C, -(-vectors // threads), lanes)
     tile_bytes = v.patch**2 * (-(-g.C // lanes) + vectors) * lanes * dtype.itemsize
     least, most = ROUND_BYTES
     fitting = min(most, max(least, 5 * v.patch**2 * g.C * g.K * dtype.itemsize // 4))
