@@ -39,6 +39,11 @@ def clear(dtype: DTypeLike) -> int:
     return _leaf("clear", 2, dtype, _emit_clear)
 
 
+def accumulate(dtype: DTypeLike) -> int:
+    """Return a leaf that adds `count` vectors to others.  Arguments: source, destination, count."""
+    return _leaf("accumulate", 3, dtype, _emit_accumulate)
+
+
 def _leaf(kind: str, parameters: int, dtype: DTypeLike, emit: Callable[[Emitter], None]) -> int:
     def module(name: str) -> ir.Module:
         e = Emitter(name, parameters, dtype)
@@ -54,6 +59,16 @@ def _emit_clear(e: Emitter) -> None:
     with e.repeat(count):
         e.store(e.zero, e.get(at))
         e.advance(at, e.vector_size)
+
+
+def _emit_accumulate(e: Emitter) -> None:
+    source, destination, count = e.arguments
+    read, write = e.variable(source), e.variable(destination)
+    with e.repeat(count):
+        total = e.builder.fadd(e.load(e.get(write)), e.load(e.get(read)))
+        e.store(total, e.get(write))
+        e.advance(read, e.vector_size)
+        e.advance(write, e.vector_size)
 
 
 def _emit_transform(e: Emitter, matrix: Matrix, epilogue: bool) -> None:

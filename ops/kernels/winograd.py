@@ -25,10 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ops.kernels import simd
-from ops.kernels.jit import kernel
-from ops.kernels.simd import call, load_integers
-from ops.kernels.stages import Int64
-from ops.kernels.transforms import Matrix, clear, linear_transform
+from ops.kernels.transforms import Matrix, linear_transform
 
 LINE = 64
 """Bytes of a cache line."""
@@ -158,77 +155,3 @@ def pixel_bytes(channels: int, dtype: np.dtype[Any]) -> int:
     """Return the distance of pixels or tiles with the channels innermost, and room for one vector more."""
     lanes = simd.lanes(dtype)
     return (-(-channels // lanes) + 1) * lanes * dtype.itemsize
-
-
-class Planes(NamedTuple):
-    """Patches read from planes (channels, H, W)."""
-
-    transform: str
-    channels: int
-    plane: tuple[int, int]
-    padding: tuple[int, int]
-    """Zeros above and to the left; negative: what is skipped there."""
-    reads: int
-    """Rows and columns of a patch."""
-
-    def buffer_bytes(self, v: Variant, strips: Strips, dtype: np.dtype[Any]) -> int:
-        """Return the size of the copy of a strip."""
-        height, width = (v.tile * (n - 1) + self.reads for n in (strips.rows, strips.tiles_w))
-        return odd_lines(height * width * pixel_bytes(self.channels, dtype))
-
-    def table(self, v: Variant, strips: Strips, places: tuple[int, int, int], dtype: np.dtype[Any]) -> Int64:
-        """Return the numbers of `gather_tiles`.
-
-        `places` are the distances, in bytes, of the results for the next tile, vector of channels and position.
-        """
-        tile, vector, position = places
-        pixel = pixel_bytes(self.channels, dtype)
-        leaves = v.transform(self.transform, dtype), simd.transpose(dtype), clear(dtype)
-        return np.array(
-            [*leaves, simd.lanes(dtype), dtype.itemsize, self.channels, *self.plane, *self.padding, v.tile,
-             self.reads, strips.tiles_h, strips.tiles_w, strips.rows, strips.per_image, pixel, tile,
-             vector, position, v.patch * position], np.int64,
-        )  # fmt: skip
-
-
-@kernel
-def gather_tiles(x, table, strip, buffer, target):
-    """Copy a strip of x (N, C, H, W) to the buffer, transform its patches to target; return how many.
-
-    The buffer is (rows, columns, C + a vector); what lies outside the plane is zero in it.
-    """
-    (leaf, transpose, clear_leaf, lanes, size, C, H, W, pad_h, pad_w, tile, reads, tiles_h, tiles_w, strip_rows,
-     per_image, pixel, pitch, step, column, row) = load_integers(table, 21)  # fmt: skip
-    first, vector, plane = strip % per_image * strip_rows, lanes * size, H * W * size
-    rows = min(strip_rows, tiles_h - first)
-    width = tile * (tiles_w - 1) + reads
-    left, skipped = min(max(pad_w, 0), width), max(-pad_w, 0)
-    columns = max(0, min(W - skipped, width - left))
-    image = x + strip // per_image * C * plane + skipped * size
-    for i in range(tile * (rows - 1) + reads):
-        h, line = first * tile - pad_h + i, buffer + i * width * pixel
-        if h < 0 or h >= H:
-            call(clear_leaf, line, width * pixel // vector)
-            continue
-        call(clear_leaf, line, left * pixel // vector)
-        for c in range(0, C, lanes):
-            for q in range(0, columns, lanes):
-                call(
-                    transpose, image + c * plane + (h * W + q) * size, plane, C - c, columns - q,
-                    line + (left + q) * pixel + c * size, pixel, lanes,
-                )  # fmt: skip
-        call(clear_leaf, line + (left + columns) * pixel, (width - left - columns) * pixel // vector)
-    for i in range(rows):
-        for c in range((C + lanes - 1) // lanes):
-            call(
-                leaf, buffer + i * tile * width * pixel + c * vector, width * pixel, pixel,
-                target + i * tiles_w * pitch + c * step, row, column, tiles_w, tile * pixel, pitch,
-            )  # fmt: skip
-    return rows * tiles_w
-
-
-@kernel
-def first_tile(strip, table):
-    """The number of the first tile of a strip; of the strip after the last one, the number of tiles."""
-    _, _, _, _, _, _, _, _, _, _, _, _, tiles_h, tiles_w, strip_rows, per_image = load_integers(table, 16)
-    return strip // per_image * tiles_h * tiles_w + strip % per_image * strip_rows * tiles_w

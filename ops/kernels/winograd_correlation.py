@@ -19,30 +19,36 @@ import numpy as np
 from ops.kernels import simd
 from ops.kernels.conv_positions import walk
 from ops.kernels.correlation import Correlation
-from ops.kernels.jit import kernel
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
-from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
+from ops.kernels.stages import Array, pack_layout, run_stages, stage_list
 from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
 from ops.kernels.winograd import (
     VARIANTS,
-    Planes,
     Strips,
     Variant,
     copy_cycles,
     cut,
-    first_tile,
-    gather_tiles,
     odd_lines,
     pixel_bytes,
     transform_cycles,
+)
+from ops.kernels.winograd_steps import (
+    Planes,
+    filter_table,
+    first_tile,
+    gather_tiles,
+    output_table,
+    pad_bias,
+    scatter_tiles,
+    transform_filters,
 )
 
 BLOCK_TILES = 48
 """Tiles of one block."""
 
-FEW_TILES = 128
-"""Up to so many tiles in all, filters are outermost."""
+FEW_TILES, MANY_WEIGHTS = 128, 4 * 2**20
+"""Filters are outermost if there is one block of tiles, or so few tiles and so many bytes of transformed weights."""
 
 FILTER_BYTES = 640 * 1024
 """Transformed weights of a block of channels and a panel of filters: they stay in the second-level cache."""
@@ -81,7 +87,8 @@ def blocking(v: Variant, c: Correlation, dtype: np.dtype[Any], threads: int) -> 
     tiles = c.N * math.prod(-(-size // v.tile) for size in c.target_plane)
     wanted = min(BLOCK_TILES, -(-tiles // (-(-tiles // (BLOCK_TILES * threads)) * threads)))
     strips = cut(c.target_plane, v.tile, c.N, wanted)
-    few = tiles <= FEW_TILES
+    weights = v.patch**2 * c.sources * c.targets * dtype.itemsize
+    few = tiles <= BLOCK_TILES or (tiles <= FEW_TILES and weights > MANY_WEIGHTS)
     group = strips.number if few else max(1, wanted // strips.tiles)
     height, width = choose_tile(group * strips.tiles, -(-vectors // threads) if few else vectors)
     channels = FILTER_BYTES // (v.patch**2 * width * lanes * dtype.itemsize) // lanes * lanes if few else c.sources
@@ -125,7 +132,7 @@ class WinogradPlan:
         numbers = (
             simd.outer_product(b.height, b.width, dtype), b.height, panel, b.panels, size, c.sources, b.channels,
             v.patch, b.group, b.strips.number, source, target, inputs, products, weights, bias,
-            positions * shared + bias, private, max(*copies, taps), v.patch * products,
+            positions * shared + bias, private, max(*copies, taps),
         )  # fmt: skip
         shift = np.arange(b.width) * lanes * size
         table = np.stack([shift, shift, np.full(b.width, lanes)]).astype(np.int64)
@@ -144,31 +151,10 @@ class WinogradPlan:
         run_stages(x, w, y if bias is None else bias.reshape(1, -1, 1, 1), y, work, self.layout, self.stages)
 
 
-def output_table(
-    v: Variant, c: Correlation, strips: Strips, dtype: np.dtype[Any], pitch: int, position: int, relu: bool
-) -> Int64:
-    """Return the numbers of `scatter_tiles`."""
-    leaves = v.transform("outputs", dtype), simd.transpose(dtype)
-    return np.array(
-        [*leaves, simd.lanes(dtype), dtype.itemsize, c.targets, *c.target_plane, v.tile, strips.tiles_h, strips.tiles_w,
-         strips.rows, strips.per_image, pitch, position, v.patch * position, int(relu)], np.int64,
-    )  # fmt: skip
-
-
-def filter_table(v: Variant, c: Correlation, dtype: np.dtype[Any], panel: int, position: int, biased: bool) -> Int64:
-    """Return the numbers of `transform_filters`."""
-    size = dtype.itemsize
-    leaves = v.transform("weights", dtype), simd.transpose(dtype), simd.copy_panel(1, dtype)
-    return np.array(
-        [*leaves, simd.lanes(dtype), size, c.targets, c.target_stride * size, c.source_stride * size, int(c.backward),
-         int(biased), panel * size, position, v.patch * position], np.int64,
-    )  # fmt: skip
-
-
 def transform_weights(_x, w, bias, _y, work, layout, _step, t, chunks):
     """Transform chunk t of the panels to (position, panel, channel, filter)."""
-    (_, _, panel, panels, size, sources, _, patch, _, _, _, _, _, _, weights, _, shared, private, _, _, _, _,
-     filters) = load_integers(layout, 23)  # fmt: skip
+    (_, _, panel, panels, size, sources, _, patch, _, _, _, _, _, _, weights, _, shared, private, _, _, _,
+     filters) = load_integers(layout, 22)  # fmt: skip
     taps, biases = work + shared + t * private, work + patch * patch * weights
     for u in range(panels * t // chunks, panels * (t + 1) // chunks):
         k = u * panel
@@ -179,8 +165,8 @@ def transform_weights(_x, w, bias, _y, work, layout, _step, t, chunks):
 def convolve_blocks(x, _w, _bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the blocks of strips."""
     (leaf, height, panel, panels, size, sources, _, patch, group, strips, source, target, inputs_size,
-     products_size, weights, _, shared, private, copies, _, gather, outputs, _, table,
-     segment) = load_integers(layout, 25)  # fmt: skip
+     products_size, weights, _, shared, private, copies, gather, outputs, _, table,
+     segment) = load_integers(layout, 24)  # fmt: skip
     buffer, bias = work + shared + t * private, work + patch * patch * weights
     inputs = buffer + copies
     products = inputs + patch * patch * inputs_size
@@ -208,9 +194,7 @@ def convolve_blocks(x, _w, _bias, y, work, layout, _step, t, chunks):
 
 def gather_all(x, _w, _bias, _y, work, layout, _step, t, chunks):
     """Gather chunk t of all strips."""
-    (_, _, _, _, _, _, _, _, _, strips, source, _, _, _, _, _, shared, private, _, _, gather) = load_integers(
-        layout, 21
-    )
+    (_, _, _, _, _, _, _, _, _, strips, source, _, _, _, _, _, shared, private, _, gather) = load_integers(layout, 20)
     for strip in range(strips * t // chunks, strips * (t + 1) // chunks):
         tile = first_tile(strip, layout + gather)
         gather_tiles(x, layout + gather, strip, work + shared + t * private, work + tile * source)
@@ -219,8 +203,8 @@ def gather_all(x, _w, _bias, _y, work, layout, _step, t, chunks):
 def convolve_panels(_x, w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the panels of filters."""
     (leaf, height, panel, panels, size, sources, channels, patch, _, strips, source, target, inputs, products_size,
-     weights_size, _, shared, private, copies, _, gather, outputs, filters, table,
-     segment) = load_integers(layout, 25)  # fmt: skip
+     weights_size, _, shared, private, copies, gather, outputs, filters, table,
+     segment) = load_integers(layout, 24)  # fmt: skip
     buffer, biases = work + shared + t * private, work + patch * patch * inputs
     weights = buffer + copies
     products = weights + patch * patch * weights_size
@@ -241,70 +225,6 @@ def convolve_panels(_x, w, bias, y, work, layout, _step, t, chunks):
         tile = 0
         for strip in range(strips):
             tile += scatter_tiles(products + tile * target, layout + outputs, strip, k, panel, biases, buffer, y)
-
-
-@kernel
-def transform_filters(w, table, first, count, channel, channels, taps, target):
-    """Transform filters first ... + count of some channels to target (position, channel, filter)."""
-    (leaf, transpose, _, lanes, size, targets, target_stride, source_stride, backward, _, panel, column,
-     row) = load_integers(table, 13)  # fmt: skip
-    vector = lanes * size
-    for k in range(first, first + count, lanes):
-        for c in range(0, channels, lanes):
-            number = min(lanes, channels - c)
-            filters = w + k * target_stride + (channel + c) * source_stride
-            place = target + c * panel + (k - first) * size
-            if backward:
-                for i in range(number):
-                    for q in range(0, 9, lanes):
-                        call(
-                            transpose, filters + i * source_stride + q * size, target_stride, targets - k, 9 - q,
-                            taps + (9 * i + q) * vector, vector, lanes,
-                        )  # fmt: skip
-                call(leaf, taps + 8 * vector, -3 * vector, -vector, place, row, column, number, 9 * vector, panel)
-            else:
-                for q in range(0, 9 * number, lanes):
-                    call(
-                        transpose, filters + q * size, target_stride, targets - k, 9 * number - q, taps + q * vector,
-                        vector, lanes,
-                    )  # fmt: skip
-                call(leaf, taps, 3 * vector, vector, place, row, column, number, 9 * vector, panel)
-
-
-@kernel
-def pad_bias(bias, table, first, count, target):
-    """Copy the bias of filters first ... + count to their place in target; zeros if there is none."""
-    _, _, leaf, lanes, size, targets, _, _, _, biased = load_integers(table, 10)
-    for k in range(first, first + count, lanes):
-        call(leaf, bias + k * size, 0, target + k * size, 0, 1, biased * (targets - k))
-
-
-@kernel
-def scatter_tiles(products, table, strip, first_filter, count, bias, buffer, y):
-    """Transform products of a strip back and copy them to planes of y (N, K, OH, OW); return the number of tiles."""
-    (leaf, transpose, lanes, size, K, OH, OW, tile, tiles_h, tiles_w, strip_rows, per_image, pixel, column, row,
-     relu) = load_integers(table, 16)  # fmt: skip
-    first, plane = strip % per_image * strip_rows, OH * OW * size
-    rows, width, filters = min(strip_rows, tiles_h - first), tiles_w * tile, min(count, K - first_filter)
-    for i in range(rows):
-        for k in range(0, filters, lanes):
-            call(
-                leaf, products + i * tiles_w * pixel + k * size, row, column,
-                buffer + i * tile * width * pixel + k * size, width * pixel, pixel, tiles_w, pixel, tile * pixel,
-                bias + (first_filter + k) * size, relu,
-            )  # fmt: skip
-    lines, run = min(rows * tile, OH - first * tile), OW
-    if width == OW:  # the rows follow one another
-        lines, run = 1, lines * OW
-    image = y + (strip // per_image * K + first_filter) * plane + first * tile * OW * size
-    for k in range(0, filters, lanes):
-        for i in range(lines):
-            for q in range(0, run, lanes):
-                call(
-                    transpose, buffer + (i * width + q) * pixel + k * size, pixel, run - q, filters - k,
-                    image + k * plane + (i * OW + q) * size, plane, run - q,
-                )  # fmt: skip
-    return rows * tiles_w
 
 
 TRANSFORM_WEIGHTS, CONVOLVE_BLOCKS = Worker(transform_weights), Worker(convolve_blocks)

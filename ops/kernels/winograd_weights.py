@@ -1,10 +1,12 @@
 """Winograd's gradient of the weight: dg = G^T [ sum over tiles of (B^T d B) * (A dy A^T) ] G.
 
 Tiles are gathered from x and from grad; then each of the n^2 positions is a matrix product, channels by tiles times
-tiles by filters.  Where all transformed tiles fit the last-level cache, a block of channels and a panel of filters
-is multiplied and transformed back at once, and its sums stay in the second-level cache.  Otherwise tiles come in
-rounds, and each adds to sums in memory, which the last stage transforms.  Every sum is formed by one thread, in one
-order, whatever their number.
+tiles by filters.  Two orders:
+
+few tiles for the size of the weights: all are gathered first; then a block of channels and a panel of filters is
+    multiplied and transformed back at once, and its sums stay in the second-level cache.
+many tiles: every thread gathers its own in rounds that stay in the cache, and adds each round to sums of its own;
+    then these are added, in the order of the threads, and transformed back.
 """
 
 from typing import Any, NamedTuple
@@ -18,26 +20,28 @@ from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, pack_layout, run_stages, stage_list
 from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
+from ops.kernels.transforms import accumulate
 from ops.kernels.winograd import (
     VARIANTS,
-    Planes,
     Strips,
     Variant,
     copy_cycles,
     cut,
-    first_tile,
-    gather_tiles,
     odd_lines,
     pixel_bytes,
     transform_cycles,
 )
+from ops.kernels.winograd_steps import Planes, first_tile, gather_tiles
 
 STRIP_TILES = 48
 """Tiles that are copied and transformed in one go."""
 
+FEW_TILES = 2
+"""Tiles are few if, transformed, they take up to so many times the room of the sums."""
+
 ROUND_BYTES = 2 * 2**20, 24 * 2**20
-"""Transformed tiles of one round, at least and at most: between these they take somewhat more than the sums, which
-every round reads and writes."""
+"""Transformed tiles of one round, at least and at most: between these the threads' rounds take somewhat more than the
+sums, which every round reads and writes."""
 
 SUM_BYTES = 640 * 1024
 """Sums of a block of channels and a panel of filters: they stay in the second-level cache."""
@@ -58,9 +62,10 @@ def supports(g: ConvGeometry) -> bool:
 class Blocking(NamedTuple):
     """How the work is cut."""
 
+    few: bool
     strips: Strips
-    rounds: int
     per_round: int
+    """Strips gathered at once; all, if they are few."""
     height: int
     width: int
     panels: int
@@ -71,23 +76,23 @@ class Blocking(NamedTuple):
 
 
 def blocking(v: Variant, g: ConvGeometry, dtype: np.dtype[Any], threads: int) -> Blocking:
-    """Choose rounds, blocks (several for every thread) and the register tile."""
+    """Choose the order, rounds, blocks (several for every thread) and the register tile."""
     lanes = simd.lanes(dtype)
     vectors = -(-g.K // lanes)
     strips = cut((g.OH, g.OW), v.tile, g.N, STRIP_TILES)
     height, width = choose_tile(g.C, -(-vectors // threads), lanes)
+    panels, channels = -(-vectors // width), g.C
     tile_bytes = v.patch**2 * (-(-g.C // lanes) + vectors) * lanes * dtype.itemsize
-    least, most = ROUND_BYTES
-    fitting = min(most, max(least, 5 * v.patch**2 * g.C * g.K * dtype.itemsize // 4))
-    rounds = -(-g.N * strips.tiles_h * strips.tiles_w * tile_bytes // fitting)
-    per_round = -(-strips.number // rounds)
-    rounds = -(-strips.number // per_round)
-    channels, panels = g.C, -(-vectors // width)
-    if rounds == 1:
+    sum_bytes = v.patch**2 * g.C * g.K * dtype.itemsize
+    if g.N * strips.tiles_h * strips.tiles_w * tile_bytes <= FEW_TILES * sum_bytes:
         channels = max(1, SUM_BYTES // (v.patch**2 * width * lanes * dtype.itemsize) // lanes) * lanes
         if threads > 1:
             channels = min(channels, -(-g.C // (-(-BLOCKS_PER_THREAD * threads // panels) * lanes)) * lanes)
-    return Blocking(strips, rounds, per_round, height, width, panels, channels, -(-g.C // channels))
+        return Blocking(True, strips, strips.number, height, width, panels, channels, -(-g.C // channels))
+    least, most = ROUND_BYTES
+    per_round = min(most, max(least, 5 * sum_bytes // (4 * threads))) // (strips.tiles * tile_bytes)
+    per_round = max(1, min(per_round, -(-strips.number // threads)))
+    return Blocking(False, strips, per_round, height, width, panels, channels, 1)
 
 
 def cycles(tile: int, g: ConvGeometry, dtype: np.dtype[Any]) -> float:
@@ -96,7 +101,7 @@ def cycles(tile: int, g: ConvGeometry, dtype: np.dtype[Any]) -> float:
     b = blocking(v, g, dtype, 1)
     tiles, vectors = g.N * b.strips.tiles_h * b.strips.tiles_w, -(-g.K // lanes)
     products = v.patch**2 * tiles * tile_cycles(g.C, vectors, (b.height, b.width))
-    calls = v.patch**2 * -(-g.C // b.height) * b.panels * b.rounds
+    calls = v.patch**2 * -(-g.C // b.height) * b.panels * -(-b.strips.number // b.per_round)
     return (
         products
         + CALL_CYCLES * calls
@@ -112,24 +117,24 @@ class WinogradWeightsPlan:
         v = VARIANTS[tile]
         b = blocking(v, g, dtype, threads)
         size, lanes = dtype.itemsize, simd.lanes(dtype)
-        panel, one, vector = b.width * lanes, b.rounds == 1, lanes * size
+        panel, vector = b.width * lanes, lanes * size
         # Tiles lie in the order they are summed in: (position, vector of channels, tile, lane).
         tiles, positions = odd_lines(b.per_round * b.strips.tiles * vector), v.patch**2
         sources, targets = odd_lines(-(-g.C // lanes) * tiles), odd_lines(b.panels * b.width * tiles)
-        pitch = panel * size if one else pixel_bytes(b.panels * panel, dtype)
+        pitch = panel * size if b.few else pixel_bytes(b.panels * panel, dtype)
         sums = odd_lines(b.channels * pitch)
         x = Planes("inputs", g.C, (g.H, g.W), g.padding, v.patch)
         grad = Planes("output_gradients", g.K, (g.OH, g.OW), (0, 0), tile)
         buffer = max(
             odd_lines(9 * lanes * lanes * size), *(side.buffer_bytes(v, b.strips, dtype) for side in (x, grad))
         )
-        shared, private = positions * (sources + targets), buffer + positions * sums
-        if not one:
-            shared, private = shared + positions * sums, buffer
+        gathered = positions * (sources + targets)
+        shared, private = (gathered, 0) if b.few else (0, gathered)
+        private += buffer + positions * sums
         numbers = (
             simd.outer_product(b.height, b.width, dtype), v.transform("weight_gradients", dtype), simd.transpose(dtype),
             b.height, panel, lanes, size, g.C, g.K, v.patch, b.panels, tiles, sources, targets, sums, pitch, shared,
-            private, buffer, b.strips.number, b.per_round, b.channels, b.blocks,
+            private, buffer, b.strips.number, b.per_round, b.channels, b.blocks, accumulate(dtype), threads,
         )  # fmt: skip
         shift = np.arange(b.width) * lanes * size
         table = np.stack([np.arange(b.width) * tiles, shift, np.full(b.width, lanes)]).astype(np.int64)
@@ -137,11 +142,8 @@ class WinogradWeightsPlan:
             numbers, x.table(v, b.strips, (vector, tiles, sources), dtype),
             grad.table(v, b.strips, (vector, tiles, targets), dtype), table, np.zeros(2, np.int64),
         )  # fmt: skip
-        stages = [(GATHER_ROUND, 0, threads), (MULTIPLY_BLOCKS, 0, threads)]
-        if not one:
-            stages = [(worker, i, threads) for i in range(b.rounds) for worker in (GATHER_ROUND, MULTIPLY_ROUND)]
-            stages.append((FINISH, 0, threads))
-        self.stages = stage_list(*stages)
+        workers = (GATHER_ALL, MULTIPLY_BLOCKS) if b.few else (MULTIPLY_ROUNDS, ADD_SUMS, FINISH)
+        self.stages = stage_list(*((worker, 0, threads) for worker in workers))
         self.work, self.dtype = (shared + threads * private) // size, dtype
 
     def __call__(self, grad: Array, x: Array, dw: Array) -> None:
@@ -149,39 +151,18 @@ class WinogradWeightsPlan:
         run_stages(grad, x, dw, dw, scratch(self.work, self.dtype), self.layout, self.stages)
 
 
-def gather_round(grad, x, _dw, _, work, layout, step, t, chunks):
-    """Gather chunk t of the strips of round `step`, of x and of grad."""
-    (_, _, _, _, _, lanes, size, _, _, patch, _, _, sources, _, _, _, shared, private, _, strips, per_round, _, _, of_x,
-     of_grad) = load_integers(layout, 25)  # fmt: skip
-    gradients, buffer, vector = work + patch * patch * sources, work + shared + t * private, lanes * size
-    start = step * per_round
-    count, begin = min(per_round, strips - start), first_tile(start, layout + of_x)
-    for u in range(2 * count * t // chunks, 2 * count * (t + 1) // chunks):
-        strip = start + u // 2
-        tile = (first_tile(strip, layout + of_x) - begin) * vector
-        if u % 2:
-            gather_tiles(x, layout + of_x, strip, buffer, work + tile)
-        else:
-            gather_tiles(grad, layout + of_grad, strip, buffer, gradients + tile)
-
-
-def multiply_round(_grad, _x, _dw, _, work, layout, step, t, chunks):
-    """Add the products of round `step` to the sums of chunk t of the positions and panels."""
-    (_, _, _, _, panel, _, size, C, _, patch, panels, _, sources, targets, sums, _, _, _, _, strips, per_round, _, _,
-     of_x) = load_integers(layout, 24)  # fmt: skip
-    positions = patch * patch
-    total = work + positions * (sources + targets)
-    start = step * per_round
-    tiles = first_tile(min(start + per_round, strips), layout + of_x) - first_tile(start, layout + of_x)
-    for u in range(positions * panels * t // chunks, positions * panels * (t + 1) // chunks):
-        p, k = u // panels, u % panels
-        multiply(work, layout, p, k, 0, C, tiles, total + p * sums + k * panel * size, 1 if step > 0 else 0)
+def gather_all(grad, x, _dw, _, work, layout, _step, t, chunks):
+    """Gather chunk t of all strips, of x and of grad."""
+    (_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, shared, private, _, strips) = load_integers(layout, 20)
+    buffer = work + shared + t * private
+    for u in range(2 * strips * t // chunks, 2 * strips * (t + 1) // chunks):
+        gather(grad, x, layout, u // 2, u % 2, 0, buffer, work)
 
 
 def multiply_blocks(_grad, _x, dw, _, work, layout, _step, t, chunks):
     """Compute dw of chunk t of the blocks of channels and panels of filters."""
     (_, _, _, _, panel, _, _, C, _, patch, panels, _, _, _, sums, _, shared, private, buffer, strips, _, channels,
-     blocks, of_x) = load_integers(layout, 24)  # fmt: skip
+     blocks, _, _, of_x) = load_integers(layout, 26)  # fmt: skip
     taps = work + shared + t * private
     total, tiles = taps + buffer, first_tile(strips, layout + of_x)
     for u in range(blocks * panels * t // chunks, blocks * panels * (t + 1) // chunks):
@@ -192,27 +173,68 @@ def multiply_blocks(_grad, _x, dw, _, work, layout, _step, t, chunks):
         finish_filters(total, layout, k * panel, panel, c, count, taps, dw)
 
 
-@kernel
-def multiply(work, layout, p, k, channel, count, tiles, total, mode):
-    """Form the sums over tiles at position p, of panel k of the filters and `count` channels."""
-    (leaf, _, _, height, panel, lanes, size, _, _, patch, _, step, sources, targets, _, pitch, _, _, _, _, _, _, _, _,
-     _, table, segment) = load_integers(layout, 27)  # fmt: skip
-    gradients = work + patch * patch * sources + p * targets + k * (panel // lanes) * step
-    for c in range(0, count, height):
-        inputs = work + p * sources + (channel + c) // lanes * step + (channel + c) % lanes * size
-        call(
-            leaf, inputs, size, lanes * size, gradients, lanes * size, layout + segment, 1, tiles, layout + table, 0,
-            total + c * pitch, pitch, mode, 0, 0, count - c,
-        )  # fmt: skip
+def multiply_rounds(grad, x, _dw, _, work, layout, _step, t, chunks):
+    """Form the sums over chunk t of the strips."""
+    (_, _, _, _, panel, _, size, C, _, patch, panels, _, _, _, sums, _, _, private, buffer_bytes, strips, per_round, _,
+     _, _, _, of_x) = load_integers(layout, 26)  # fmt: skip
+    total = work + t * private
+    buffer = total + patch * patch * sums
+    gathered = buffer + buffer_bytes
+    begin, end = strips * t // chunks, strips * (t + 1) // chunks
+    for first in range(begin, max(end, begin + 1), per_round):
+        last, start = min(first + per_round, end), first_tile(first, layout + of_x)
+        for strip in range(first, last):
+            for side in range(2):
+                gather(grad, x, layout, strip, side, start, buffer, gathered)
+        tiles = first_tile(last, layout + of_x) - start
+        for p in range(patch * patch):
+            for k in range(panels):
+                place = total + p * sums + k * panel * size
+                multiply(gathered, layout, p, k, 0, C, tiles, place, 1 if first > begin else 0)
+
+
+def add_sums(_grad, _x, _dw, _, work, layout, _step, t, chunks):
+    """Add the sums of all threads at chunk t of the positions to the first thread's."""
+    (_, _, _, _, _, lanes, size, _, _, patch, _, _, _, _, sums, _, _, private, _, _, _, _, _, leaf,
+     threads) = load_integers(layout, 25)  # fmt: skip
+    first, last = patch * patch * t // chunks, patch * patch * (t + 1) // chunks
+    for other in range(1, threads):
+        at = work + first * sums
+        call(leaf, at + other * private, at, (last - first) * sums // (lanes * size))
 
 
 def finish(_grad, _x, dw, _, work, layout, _step, t, chunks):
     """Transform the sums of chunk t of the panels."""
-    (_, _, _, _, panel, _, size, C, _, patch, panels, _, sources, targets, _, _, shared,
-     private) = load_integers(layout, 18)  # fmt: skip
-    total = work + patch * patch * (sources + targets)
+    (_, _, _, _, panel, _, size, C, _, patch, panels, _, _, _, sums, _, _, private) = load_integers(layout, 18)
+    taps = work + t * private + patch * patch * sums
     for u in range(panels * t // chunks, panels * (t + 1) // chunks):
-        finish_filters(total + u * panel * size, layout, u * panel, panel, 0, C, work + shared + t * private, dw)
+        finish_filters(work + u * panel * size, layout, u * panel, panel, 0, C, taps, dw)
+
+
+@kernel
+def gather(grad, x, layout, strip, of_input, start, buffer, target):
+    """Gather a strip of x or of grad; tile `start` is the first one of the target."""
+    (_, _, _, _, _, lanes, size, _, _, patch, _, _, sources, _, _, _, _, _, _, _, _, _, _, _, _, of_x,
+     of_grad) = load_integers(layout, 27)  # fmt: skip
+    place = target + (first_tile(strip, layout + of_x) - start) * lanes * size
+    if of_input:
+        gather_tiles(x, layout + of_x, strip, buffer, place)
+    else:
+        gather_tiles(grad, layout + of_grad, strip, buffer, place + patch * patch * sources)
+
+
+@kernel
+def multiply(gathered, layout, p, k, channel, count, tiles, total, mode):
+    """Form the sums over tiles at position p, of panel k of the filters and `count` channels."""
+    (leaf, _, _, height, panel, lanes, size, _, _, patch, _, step, sources, targets, _, pitch, _, _, _, _, _, _, _, _,
+     _, _, _, table, segment) = load_integers(layout, 29)  # fmt: skip
+    gradients = gathered + patch * patch * sources + p * targets + k * (panel // lanes) * step
+    for c in range(0, count, height):
+        inputs = gathered + p * sources + (channel + c) // lanes * step + (channel + c) % lanes * size
+        call(
+            leaf, inputs, size, lanes * size, gradients, lanes * size, layout + segment, 1, tiles, layout + table, 0,
+            total + c * pitch, pitch, mode, 0, 0, count - c,
+        )  # fmt: skip
 
 
 @kernel
@@ -234,5 +256,5 @@ def finish_filters(total, layout, first, count, channel, channels, taps, dw):
                 )  # fmt: skip
 
 
-GATHER_ROUND, MULTIPLY_ROUND = Worker(gather_round), Worker(multiply_round)
-MULTIPLY_BLOCKS, FINISH = Worker(multiply_blocks), Worker(finish)
+GATHER_ALL, MULTIPLY_BLOCKS = Worker(gather_all), Worker(multiply_blocks)
+MULTIPLY_ROUNDS, ADD_SUMS, FINISH = Worker(multiply_rounds), Worker(add_sums), Worker(finish)
