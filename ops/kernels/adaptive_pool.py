@@ -1,9 +1,11 @@
 """Adaptive pooling: OH x OW bins that cover the image, bin i from floor(i H / OH) to ceil((i + 1) H / OH).
 
-Arrays are (..., H, W) and are treated as planes, which the threads divide.
+Arrays are (..., H, W) and are treated as planes, which the threads divide.  Averages over bins of one size are
+those of windows side by side, and that over the whole plane is the sum of a row.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +13,8 @@ import numpy as np
 
 from ops.kernels.arrays import dense
 from ops.kernels.jit import kernel, split, threads_for
-from ops.kernels.pool import GRAIN, check_type, planes
+from ops.kernels.pool import GRAIN, avg_pool2d_backward, avg_pool2d_forward, check_type, planes
+from ops.kernels.reduction import by_rows
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]
@@ -94,28 +97,41 @@ def max_backward(start, stop, grad, index, dx):
             a[where[i]] += g[i]
 
 
-def merged(x: Array, out_size: Pair) -> Array:
-    """View x as planes, each one long row where there is a single bin."""
-    x = planes(x)
-    return x.reshape(len(x), 1, -1) if tuple(out_size) == (1, 1) else x
+def equal_bins(in_size: Pair, out_size: Pair) -> Pair | None:
+    """Return the size of the bins if all are of one size, and lie side by side as windows do."""
+    if in_size[0] % out_size[0] or in_size[1] % out_size[1]:
+        return None
+    return in_size[0] // out_size[0], in_size[1] // out_size[1]
 
 
 def adaptive_avg_pool2d_forward(x: Array, out_size: Pair) -> Array:
     """Return the mean over each bin, (..., OH, OW)."""
     check_type("adaptive_avg_pool2d", x)
-    y = np.empty((*x.shape[:-2], *out_size), x.dtype)
-    if y.size:
-        source = merged(x, out_size)
-        average_forward(threads_for(x.size, GRAIN), len(source), source, planes(y))
+    (H, W), shape = x.shape[-2:], (*x.shape[:-2], *out_size)
+    if not (x.size and math.prod(out_size)):
+        return np.full(shape, np.nan, x.dtype)
+    if tuple(out_size) == (1, 1):
+        return (by_rows(planes(x).reshape(-1, H * W)) / x.dtype.type(H * W)).reshape(shape)
+    bins = equal_bins((H, W), out_size)
+    if bins is not None:
+        return avg_pool2d_forward(x, bins, bins, (0, 0), out_size)
+    y, source = np.empty(shape, x.dtype), planes(x)
+    average_forward(threads_for(x.size, GRAIN), len(source), source, planes(y))
     return y
 
 
 def adaptive_avg_pool2d_backward(grad: Array, in_size: Pair) -> Array:
     """Return dx (..., H, W): each gradient over its bin's size, added to every input of the bin."""
     check_type("adaptive_avg_pool2d", grad)
-    dx = np.zeros((*grad.shape[:-2], *in_size), grad.dtype)
+    (H, W), (OH, OW) = in_size, grad.shape[-2:]
+    shape = (*grad.shape[:-2], H, W)
+    bins = equal_bins((H, W), (OH, OW)) if grad.size else None
+    if bins is not None and (OH, OW) != (1, 1):
+        return avg_pool2d_backward(grad, bins, bins, (0, 0), (H, W))
+    dx = np.zeros(shape, grad.dtype)
     if grad.size:
-        target = merged(dx, grad.shape[-2:])
+        lines = (OH, OW) == (1, 1)
+        target = planes(dx).reshape(-1, 1, H * W) if lines else planes(dx)
         average_backward(threads_for(dx.size, GRAIN), len(target), planes(grad), target)
     return dx
 

@@ -1,7 +1,7 @@
 """Batch normalisation, forward and backward.
 
 x is (N, C, P), P the positions of an image; one thread owns whole channels.  With one position (features
-rather than images) x is a matrix (N, C), whose channels lie side by side and are treated in blocks.  A weight
+rather than images) x is a matrix (N, C), whose channels lie side by side.  A weight
 or bias of None means ones or zeros.  Sums run in the element type along one image and in float64 across
 images; no result depends on the number of threads.
 """
@@ -22,10 +22,6 @@ Array = np.ndarray[Any, Any]
 GRAIN = 16384
 """Elements per thread below which a second thread costs more than it saves."""
 
-BLOCK = 64
-"""Channels of a matrix that are summed side by side."""
-
-
 class Kernels(NamedTuple):
     """Loops for one element type and layout, each called as loop(threads, count, *arrays)."""
 
@@ -36,7 +32,7 @@ class Kernels(NamedTuple):
 
 @functools.cache
 def kernels(dtype: np.dtype[Any], matrix: bool) -> Kernels:
-    """Make the loops for float32 or float64, over channels of images or over blocks of a matrix's columns."""
+    """Make the loops for float32 or float64, over channels of images or over the columns of a matrix."""
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"norm: expected float32 or float64, got {dtype}")
     return Kernels(*map(split, matrix_loops(dtype.type) if matrix else image_loops(dtype.type)))
@@ -124,60 +120,53 @@ def image_loops(real: type) -> tuple[Function, ...]:
 
 
 def matrix_loops(real: type) -> tuple[Function, ...]:
-    """Make the same loops over x (N, C); a range counts blocks of columns."""
+    """Make the same loops over x (N, C), a range of its columns side by side; the second pass runs backwards."""
 
     @kernel
     def affine(start, stop, x, weight, bias, mean, invstd, y):
-        a, b = start * BLOCK, min(stop * BLOCK, mean.size)
-        m, o, inv, w = mean[a:b], bias[a:b], invstd[a:b], weight[a:b]
-        for n in range(x.shape[0]):
-            row, out = x[n][a:b], y[n][a:b]
+        m, o, k = mean[start:stop], bias[start:stop], invstd[start:stop] * weight[start:stop]
+        for n in range(x.shape[0] - 1, -1, -1):
+            row, out = x[n][start:stop], y[n][start:stop]
             for i in range(out.size):
-                out[i] = (row[i] - m[i]) * (inv[i] * w[i]) + o[i]
+                out[i] = (row[i] - m[i]) * k[i] + o[i]
 
     @kernel
     def forward(start, stop, x, weight, bias, eps, mean, var, invstd, y):
-        first, second, rows = np.empty(BLOCK, np.float64), np.empty(BLOCK, np.float64), x.shape[0]
-        for block in range(start, stop):
-            a, b = block * BLOCK, min((block + 1) * BLOCK, mean.size)
-            s, q, pivot = first[: b - a], second[: b - a], x[0][a:b]
-            s[:] = 0.0
-            q[:] = 0.0
-            for n in range(rows):
-                row = x[n][a:b]
-                for i in range(s.size):
-                    d = np.float64(row[i]) - np.float64(pivot[i])
-                    s[i] += d
-                    q[i] += d * d
+        s, q, rows = np.zeros(stop - start, np.float64), np.zeros(stop - start, np.float64), x.shape[0]
+        pivot = x[0][start:stop]
+        for n in range(rows % 2, rows, 2):  # the first row is the pivot, and adds nothing
+            row, other = x[n][start:stop], x[n + 1][start:stop]
             for i in range(s.size):
-                m = s[i] / rows
-                v = q[i] / rows - m * m
-                v = 0.0 if v < 0.0 else v
-                mean[a + i], var[a + i], invstd[a + i] = pivot[i] + m, v, 1.0 / math.sqrt(v + eps)
-            affine(block, block + 1, x, weight, bias, mean, invstd, y)
+                d, e = row[i] - pivot[i], other[i] - pivot[i]
+                s[i] += d + e
+                q[i] += d * d + e * e
+        for i in range(s.size):
+            m = s[i] / rows
+            v = q[i] / rows - m * m
+            v = 0.0 if v < 0.0 else v
+            c = start + i
+            mean[c], var[c], invstd[c] = pivot[i] + m, v, 1.0 / math.sqrt(v + eps)
+        affine(start, stop, x, weight, bias, mean, invstd, y)
 
     @kernel
     def backward(start, stop, grad, x, weight, mean, invstd, training, dx, dweight, dbias):
-        first, second, rows = np.empty(BLOCK, np.float64), np.empty(BLOCK, np.float64), x.shape[0]
-        share = training / real(rows)
-        for block in range(start, stop):
-            a, b = block * BLOCK, min((block + 1) * BLOCK, mean.size)
-            s, q, m, inv, w = first[: b - a], second[: b - a], mean[a:b], invstd[a:b], weight[a:b]
-            s[:] = 0.0
-            q[:] = 0.0
-            for n in range(rows):
-                g, row = grad[n][a:b], x[n][a:b]
-                for i in range(s.size):
-                    s[i] += g[i]
-                    q[i] += np.float64(g[i]) * np.float64(row[i] - m[i])
-            dw, db = dweight[a:b], dbias[a:b]
+        s, q, rows = np.zeros(stop - start, np.float64), np.zeros(stop - start, np.float64), x.shape[0]
+        m, inv = mean[start:stop], invstd[start:stop]
+        for n in range(rows):
+            g, row = grad[n][start:stop], x[n][start:stop]
             for i in range(s.size):
-                dw[i], db[i] = q[i] * inv[i], s[i]
-            for n in range(rows):
-                g, row, d = grad[n][a:b], x[n][a:b], dx[n][a:b]
-                for i in range(d.size):
-                    h = (row[i] - m[i]) * inv[i]
-                    d[i] = inv[i] * w[i] * (g[i] - share * (db[i] + h * dw[i]))
+                s[i] += g[i]
+                q[i] += g[i] * (row[i] - m[i])
+        dw, db, share = dweight[start:stop], dbias[start:stop], training / real(rows)
+        for i in range(s.size):
+            dw[i], db[i] = q[i] * inv[i], s[i]
+        k, slope, shift = inv * weight[start:stop], share * (inv * dw), share * db
+        for n in range(rows - 1, -1, -1):
+            g, row, d = grad[n][start:stop], x[n][start:stop], dx[n][start:stop]
+            for i in range(d.size):
+                d[i] = g[i] - slope[i] * (row[i] - m[i])
+            for i in range(d.size):  # a loop of its own: with more arrays it would not become vector code
+                d[i] = k[i] * (d[i] - shift[i])
 
     return forward, affine, backward
 
@@ -210,7 +199,7 @@ class Layout(NamedTuple):
     loops: Kernels
     shape: tuple[int, ...]
     parts: int
-    """Channels, or blocks of them: what the threads divide."""
+    """Channels: what the threads divide."""
     threads: int
 
 
@@ -219,7 +208,7 @@ def layout(x: Array) -> Layout:
     images, channels, positions = x.shape
     loops, threads = kernels(x.dtype, positions == 1), threads_for(x.size, GRAIN)
     if positions == 1:
-        return Layout(loops, (images, channels), -(-channels // BLOCK), threads)
+        return Layout(loops, (images, channels), channels, min(threads, channels))
     return Layout(loops, x.shape, channels, threads)
 
 

@@ -56,7 +56,7 @@ def elementary(real: type) -> Elementary:
         return one / (one + exp(-x))
 
     tanh = hyperbolic_tangent(real, exp)
-    erf = error_function_32(exp) if real is np.float32 else error_function_64(exp)
+    erf = error_function_32() if real is np.float32 else error_function_64(exp)
     return Elementary(exp, expm1, logarithm_of_one_plus(real), tanh, sigmoid, erf)
 
 
@@ -163,22 +163,24 @@ def error_function_64(exp: Function) -> Function:
     return erf
 
 
-def error_function_32(exp: Function) -> Function:
-    """Make erf for float32 (N. Juffa): x + x P(x^2) near zero, 1 - exp(-polynomial in |x|) elsewhere."""
-    f = np.float32
-    tail = tuple(map(f, (-1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1)))
-    a, b = f(-6.34846687e-1), f(-1.28717512e-1)
-    core = (-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1)
-    center = tuple(map(f, core))
-    one, border, saturated = f(1), f(0.927734375), f(4)
+def error_function_32() -> Function:
+    """Make erf for float32: x P(x^2) / Q(x^2), degrees 13 and 8, up to where erf rounds to 1 (Eigen 3.4).
+
+    One division and no exponential; exact to 2.7 units in the last place.
+    """
+    p = (-2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5)
+    p_low = (-7.34990630326855e-4, -2.95459980854025e-3, -1.60960333262415e-2)
+    q = (-1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3, -1.42647390514189e-2)
+    numerator, denominator = tuple(map(np.float32, (*p, *p_low))), tuple(map(np.float32, q))
+    one, saturated = np.float32(1), np.float32(3.8325066)
 
     @kernel(inline=True, reassociate=False)
     def erf(x):
-        t = abs(x)
-        near = x + x * horner(x * x, center)
-        u = t if t < saturated else saturated  # erf(4) rounds to 1
-        far = one - exp(((horner(u, tail) * u + a) * u + b) * u - u)
-        far = far if t == t else t
-        return near if t <= border else np.copysign(far, x)
+        x = saturated if x > saturated else x
+        x = -saturated if x < -saturated else x
+        s = x * x
+        y = x * horner(s, numerator) / horner(s, denominator)
+        y = one if (y > one) | (x >= saturated) else y
+        return -one if (y < -one) | (x <= -saturated) else y
 
     return erf
