@@ -22,6 +22,7 @@ Array = np.ndarray[Any, Any]
 GRAIN = 16384
 """Elements per thread below which a second thread costs more than it saves."""
 
+
 class Kernels(NamedTuple):
     """Loops for one element type and layout, each called as loop(threads, count, *arrays)."""
 

@@ -24,6 +24,9 @@ Pair = tuple[int, int]
 GRAIN = 16384
 """Elements per thread below which a second thread costs more than it saves."""
 
+WIDE = 16
+"""Outputs in a row from which loops find maxima of 2 x 2 windows sooner than the masked leaves do."""
+
 
 def planes(x: Array) -> Array:
     """View (..., H, W) as dense (planes, H, W)."""
@@ -88,7 +91,7 @@ def max_pool2d_forward(
     if y.size == 0:
         return y, index
     source, threads = planes(x), threads_for(x.size, GRAIN)
-    if is_2x2(kernel, stride, padding, (x.shape[-2:], out_size)) and dilation == (1, 1):
+    if is_2x2(kernel, stride, padding, (x.shape[-2:], out_size)) and dilation == (1, 1) and out_size[1] >= WIDE:
         loops.max_forward_2x2(threads, len(source), source, planes(y), planes(index))
     else:
         columns = first_columns(out_size[1], stride[1], padding[1], dilation[1], kernel[1])
@@ -110,7 +113,7 @@ def max_pool2d_backward(
         dx.fill(0)
         return dx
     target, threads = planes(dx), threads_for(dx.size, GRAIN)
-    if is_2x2(kernel, stride, padding, (in_size, grad.shape[-2:])) and dilation == (1, 1):
+    if is_2x2(kernel, stride, padding, (in_size, grad.shape[-2:])) and dilation == (1, 1) and grad.shape[-1] >= WIDE:
         loops.max_backward_2x2(threads, len(target), planes(grad), planes(index), target)
         return dx
     geometry, shape = table(kernel, stride, padding, dilation), row_shape(kernel, stride, dilation, padding)
