@@ -36,7 +36,7 @@ POSITION_CYCLES = 4.5
 WEIGHT_CYCLES = 0.5
 """Cycles per weight moved between its place and the lanes."""
 
-TRANSPOSE_CYCLES = 0.5
+TRANSPOSE_CYCLES = 1.0
 """Cycles per element moved between planes and channels innermost."""
 
 S, T = math.sqrt(0.5), math.sqrt(2.0)
