@@ -23,9 +23,11 @@ from ops.kernels import (
     elementwise,
     gemm,
     gemm_plan,
+    lookup,
     norm,
     pool,
     random,
+    reduction,
     row_norm,
     rows,
     scratch,
@@ -190,13 +192,16 @@ def windows(side: str) -> None:
         _, index = check("max_pool2d", pool.max_pool2d_forward, x, side=side, out_size=out, **maximum)
         grad = values(shape[0], *out, dtype=dtype)
         check("max_pool2d_backward", pool.max_pool2d_backward, grad, index, side=side, in_size=shape[1:], **maximum)
+        average: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding}
+        check("avg_pool2d", pool.avg_pool2d_forward, x, side=side, out_size=out, **average)
+        check("avg_pool2d_backward", pool.avg_pool2d_backward, grad, side=side, in_size=shape[1:], **average)
         for bins in ((1, 1), (3, 2)):
             check("adaptive_avg", adaptive.adaptive_avg_pool2d_forward, x, side=side, out_size=bins)
             check("adaptive_max", adaptive.adaptive_max_pool2d_forward, x, side=side, out_size=bins)
 
 
 def rows_and_elements(side: str) -> None:
-    """Normalisation, softmax, activations, dropout, rows."""
+    """Normalisation, softmax, activations, dropout, sums, lookups."""
     for dtype, (n, d) in itertools.product(FLOATS, [(1, 1), (3, 17), (16, 64), (5, 1000), (33, 10)]):
         x, grad, w, b = values(n, d, dtype=dtype), values(n, d + 0, dtype=dtype), *values(2, d, dtype=dtype)
         y = check("softmax", softmax.softmax_forward, x, side=side)
@@ -217,7 +222,19 @@ def rows_and_elements(side: str) -> None:
         for function in ("tanh_grad", "sigmoid_grad", "relu_grad", "gelu_grad", "gelu_tanh_grad"):
             check(function, getattr(elementwise, function), grad, x, side=side)
         check("dropout", lambda x: random.dropout_forward(x, 0.3, 7), x, side=side)
+        for dims in ((0,), (1,), (0, 1)):
+            check("sum_over", reduction.sum_over, x, side=side, dims=dims)
+        index = np.arange(2 * n * d).reshape(2, n, d) % n
+        check("gather", gathered, values(2, n, d, dtype=dtype), index, side=side)
         check("add_rows", added, grad, np.arange(n)[::-1].copy(), x, side=side)
+
+
+def gathered(x: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take what an index names, and add it back."""
+    y, total = np.empty(index.shape, x.dtype), np.zeros(x.shape, x.dtype)
+    lookup.run(lookup.take, x, index, y)
+    lookup.run(lookup.add, y, index, total)
+    return y, total
 
 
 def added(target: np.ndarray, index: np.ndarray, source: np.ndarray) -> np.ndarray:

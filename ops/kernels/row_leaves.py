@@ -1,7 +1,7 @@
 """Vector code that sums rows: LLVM leaves the elements beyond a row's last whole block of vectors scalar.
 
 Each row has a vector of partial sums of its own; those of as many rows as a vector has lanes are then added
-across, all at once.  (2048, 1024) by rows: 0.05 ms where NumPy takes 0.33 ms (Zen 5, AVX-512, one thread).
+across, all at once.  The sum of (2048, 1024): 0.10 ms where NumPy takes 0.33 ms (Zen 5, AVX-512, one thread).
 """
 
 import functools
