@@ -26,8 +26,8 @@ from tests.naive import conv as naive
 
 Array = np.ndarray[Any, Any]
 DTYPES = [np.float32, np.float64]
-CORRELATIONS = [None, "positions", "batch", "flattened", "depthwise"]
-WEIGHT_GRADIENTS = [None, "filters", "dot", "columns", "depthwise"]
+CORRELATIONS = [None, "positions", "batch", "flattened", "depthwise", "packed"]
+WEIGHT_GRADIENTS = [None, "filters", "dot", "columns", "depthwise", None]
 STRATEGIES = list(zip(CORRELATIONS, WEIGHT_GRADIENTS, strict=True))
 
 
@@ -78,6 +78,8 @@ CASES = [
     Case((2, 12, 16, 16), (7, 12, 3, 3)),
     Case((33, 3, 5, 4), (2, 3, 3, 2), stride=(2, 1), padding=(1, 1)),
     Case((150, 2, 3, 6), (9, 2, 2, 2)),
+    Case((9, 20, 7, 7), (21, 20, 1, 1)),
+    Case((9, 20, 8, 8), (21, 20, 3, 3), stride=(2, 2), padding=(1, 1)),
     Case((2, 6, 9, 8), (6, 1, 3, 3), padding=(1, 1), groups=6),
     Case((2, 6, 9, 8), (12, 1, 3, 3), stride=(2, 2), padding=(1, 1), groups=6),
     Case((2, 3, 40, 24), (3, 1, 3, 3), padding=(1, 1), groups=3),
@@ -148,6 +150,10 @@ def supported(strategy: str | None, direction: str, case: Case) -> bool:
     if strategy == "positions":
         pointwise = case.w[2:] == (1, 1) and case.padding == (0, 0) and case.plane == case.x[2:]
         return direction != "grad_input" or case.stride == (1, 1) or pointwise
+    if strategy == "packed":
+        pointwise = case.w[2:] == (1, 1) and case.padding == (0, 0) and case.plane == case.x[2:]
+        pixels = case.plane[0] * case.plane[1]
+        return case.x[0] > 1 and pixels <= 160 and (direction == "forward" or (pointwise and case.stride == (1, 1)))
     if strategy == "flattened":
         return direction != "grad_input" or case.stride[1] <= 2
     if strategy == "depthwise":
@@ -292,6 +298,14 @@ def test_several_bands_of_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
     conv._forward_plan.cache_clear()
 
 
+def test_several_blocks_of_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.kernels.conv_packed.BLOCK_ELEMENTS", 1000)
+    for case in (Case((5, 33, 5, 6), (7, 33, 3, 3), padding=(1, 1)), Case((5, 33, 5, 6), (7, 33, 1, 1))):
+        conv._forward_plan.cache_clear()
+        check_all(case, np.float32, "packed", None)
+    conv._forward_plan.cache_clear()
+
+
 def test_several_rounds_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.kernels.conv_weights.COPY_BYTES", 3000)
     monkeypatch.setattr("ops.kernels.conv_weights.BLOCK_PIXELS", 40)
@@ -301,7 +315,7 @@ def test_several_rounds_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
     conv._grad_weight_plan.cache_clear()
 
 
-@pytest.mark.parametrize("strategy", ["positions", "batch", "flattened"])
+@pytest.mark.parametrize("strategy", ["positions", "batch", "flattened", "packed"])
 def test_relu_and_bias_in_one_pass(strategy: str) -> None:
     x, w, bias, _ = operands(LENET_2, np.float32)
     expected = np.maximum(naive.conv2d(x[:2], w, bias, **LENET_2.parameters), 0)

@@ -16,6 +16,7 @@ from ops.kernels import (
     conv_depthwise,
     conv_dot,
     conv_flattened,
+    conv_packed,
     conv_positions,
     conv_weights,
     simd,
@@ -43,6 +44,7 @@ PLANS_KEPT = 512
 SENTENCES = {
     "positions": "neighbouring pixels in the vector lanes, image by image",
     "flattened": "neighbouring pixels in the vector lanes, the rows of a padded copy taken as one",
+    "packed": "pixels of several small images packed into the vector lanes",
     "batch": "the images of the batch in the vector lanes",
     "filters": "the filters in the vector lanes, summed over images and pixels",
     "depthwise": "each filter slides over its own channel, neighbouring pixels in the vector lanes",
@@ -254,6 +256,8 @@ def _correlation_estimates(c: Correlation, dtype: np.dtype[Any]) -> dict[str, fl
         estimates["positions"] = conv_positions.cycles(c, lanes)
     if conv_flattened.supports(c):
         estimates["flattened"] = conv_flattened.cycles(c, lanes)
+    if conv_packed.supports(c):
+        estimates["packed"] = conv_packed.cycles(c, lanes)
     if conv_depthwise.supports(c, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(c, lanes)
     if winograd_correlation.supports(c):
@@ -266,6 +270,7 @@ CORRELATIONS: dict[str, Callable[..., Callable[..., None]]] = {
     "batch": conv_batch.BatchPlan,
     "depthwise": conv_depthwise.DepthwisePlan,
     "flattened": conv_flattened.FlattenedPlan,
+    "packed": conv_packed.PackedPlan,
     **{name: functools.partial(winograd_correlation.WinogradPlan, tile) for name, tile in WINOGRAD.items()},
 }
 WEIGHT_GRADIENTS: dict[str, Callable[..., Callable[..., None]]] = {
