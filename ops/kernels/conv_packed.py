@@ -53,7 +53,8 @@ def images_packed(targets: int, pixels: int, most: int, lanes: int) -> int:
 def cycles(c: Correlation, lanes: int) -> float:
     """Estimate the cycles of one thread."""
     pixels = math.prod(c.target_plane)
-    images = images_packed(c.targets, pixels, c.N, lanes)
+    blocks = -(-c.N // images_packed(c.targets, pixels, c.N, lanes))
+    images = -(-c.N // blocks)
     vectors = -(-images * pixels // lanes)
     tile = choose_tile(c.targets, vectors)
     products = c.sources * c.taps * tile_cycles(c.targets, vectors, tile)
@@ -62,9 +63,9 @@ def cycles(c: Correlation, lanes: int) -> float:
     if is_pointwise(c):
         built = float(5 * c.sources * vectors)
     else:
-        per_row = c.taps * (40 + 4 * c.rows.outputs * -(-c.columns.outputs // lanes))
-        built = images * c.sources * (per_row + copy_cycles(c.rows, c.columns, lanes))
-    return c.groups * -(-c.N // images) * (products + calls + placed + built)
+        per_row = c.taps * (80 + 4 * c.rows.outputs * -(-c.columns.outputs // lanes))
+        built = images * c.sources * (100 + per_row + copy_cycles(c.rows, c.columns, lanes))
+    return c.groups * blocks * (products + calls + placed + built)
 
 
 class PackedPlan:
@@ -128,8 +129,8 @@ def place_table(c: Correlation, images: int, vectors: int, pieces: int, lanes: i
 def convolve_packed(x, w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the blocks of images of all groups."""
     (leaf, place, copier, height, tile, tiles, vectors, row, panel, run, runs, pixels, N, groups, sources, targets,
-     taps, images, blocks, channels, pointwise, size, w_group, w_target, w_source, w_step, pad_h, pad_w, source_plane, channel,
-     copy_row, mode, relu, copy_size, work_size, segment, shifts, table, places, last_places,
+     taps, images, blocks, channels, pointwise, size, w_group, w_target, w_source, w_step, pad_h, pad_w, source_plane,
+     channel, copy_row, mode, relu, copy_size, work_size, segment, shifts, table, places, last_places,
      fill) = load_integers(layout, 41)  # fmt: skip
     copy = work + t * work_size
     columns = copy + copy_size
