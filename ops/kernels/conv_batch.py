@@ -17,11 +17,11 @@ from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, pack_layout, run_stages, stage_list
 from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
 
-NEAR_CYCLES, FAR_CYCLES = 0.5, 3.0
-"""Cycles per element moved between the two layouts: all in the second-level cache, or not."""
-
 NEAR_ELEMENTS = 256 * 1024
 """Elements of source and target that the second-level cache holds."""
+
+NEAR_CYCLES, FAR_CYCLES, FAR_PRODUCTS = 0.5, 3.0, 1.2
+"""Cycles per element moved between the two layouts, near and beyond; what products cost beyond, of their cycles."""
 
 
 def cycles(c: Correlation, lanes: int) -> float:
@@ -33,8 +33,9 @@ def cycles(c: Correlation, lanes: int) -> float:
     products = c.sources * rows.reads * columns.reads * tile_cycles(c.targets, vectors, tile)
     calls = target_pixels * -(-c.targets // tile[0]) * -(-vectors // tile[1])
     moved = (c.sources * source_pixels + c.targets * target_pixels) * vectors * lanes
-    per_element = NEAR_CYCLES if c.groups * moved <= NEAR_ELEMENTS else FAR_CYCLES
-    return c.groups * (products + CALL_CYCLES * calls + per_element * moved)
+    if c.groups * moved <= NEAR_ELEMENTS:
+        return c.groups * (products + CALL_CYCLES * calls + NEAR_CYCLES * moved)
+    return c.groups * (FAR_PRODUCTS * products + CALL_CYCLES * calls + FAR_CYCLES * moved)
 
 
 class BatchPlan:
