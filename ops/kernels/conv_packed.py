@@ -139,7 +139,7 @@ def convolve_packed(x, w, bias, y, work, layout, _step, t, chunks):
     for u in range(groups * blocks * t // chunks, groups * blocks * (t + 1) // chunks):
         g, n = u % groups, u // groups * images
         count = min(images, N - n)
-        for c in range(0, sources, channels):
+        for c in range(0, max(sources, 1), channels):
             rows = min(channels, sources - c)
             for i in range(count):
                 source = ((n + i) * groups + g) * sources + c
