@@ -352,6 +352,17 @@ def test_no_images() -> None:
     np.testing.assert_array_equal(conv.conv2d_grad_weight(grad, x, w.shape, **parameters), np.zeros(w.shape))
 
 
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("strategy", [None, "positions", "batch", "flattened", "packed"])
+def test_no_channels_leave_the_bias(strategy: str | None, padding: int) -> None:
+    x, w, bias = np.zeros((2, 0, 4, 4), np.float32), np.zeros((3, 0, 2, 2), np.float32), np.arange(3, dtype=np.float32)
+    parameters = Case(x.shape, w.shape, padding=(padding, padding)).parameters
+    y = conv.conv2d_forward(x, w, bias, **parameters, strategy=strategy)
+    np.testing.assert_array_equal(y, np.broadcast_to(bias[:, None, None], y.shape))
+    for weight_gradient in (None, "filters", "dot", "columns"):
+        assert conv.conv2d_grad_weight(y, x, w.shape, **parameters, strategy=weight_gradient).shape == w.shape
+
+
 def test_strided_and_read_only_operands() -> None:
     case = CASES[8]
     x, w, bias, grad = operands(case, np.float32)

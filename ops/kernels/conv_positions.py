@@ -94,7 +94,7 @@ def band_height(c: Correlation, rows: Axis, columns: Axis, threads: int) -> int:
     """Return how many output rows are computed from one copy: it fits the cache, every thread has work."""
     columns_copied = (columns.outputs + columns.reach // columns.stride) * min(columns.stride, columns.taps)
     per_row = c.sources * columns_copied * min(rows.stride, rows.taps)
-    fitting = max(1, CACHE_ELEMENTS // per_row - rows.reach // rows.stride)
+    fitting = max(1, CACHE_ELEMENTS // max(1, per_row) - rows.reach // rows.stride)
     bands = max(-(-rows.outputs // fitting), min(rows.outputs, -(-threads // (c.N * c.groups))))
     return -(-rows.outputs // bands)
 
