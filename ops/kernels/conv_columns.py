@@ -4,6 +4,10 @@ dw[k, q] = sum over n, p of grad[n, k, p] columns[n, p, q] with q = (c, r, s): a
 holds, for every output pixel p, the elements that its taps read ("im2col": Chellapilla, Puri and Simard, "High
 performance convolutional neural networks for document processing", 2006).  It is built a block of pixels at a time,
 in panels as wide as a register tile, and stays in the cache; grad is read where it lies, dw is written as it is.
+
+Measured, float32, one Zen 4 core (114 GFLOP/s at most): 1 x 1 filters over 256 x 14 x 14 to 1024 channels 113
+(oneDNN 103), 160 x 7 x 7 to 960 channels, batch 8, 110 (96); 3 x 3 filters at stride 2 over 256 x 8 x 8 to 512
+channels, one image, 80 (84, and 29 with the filters in the lanes, whose sums must be reordered).
 """
 
 from typing import Any

