@@ -2,24 +2,44 @@
 
 import argparse
 import itertools
-import os
+import math
 import sys
+from pathlib import Path
 
-from benchmarks import report
+from benchmarks import report, roofline, store
+from benchmarks.case import Case
 from benchmarks.catalogue import select
-from benchmarks.measure import Plan, Row, measure
-from benchmarks.peers import DEFAULT, choose
+from benchmarks.machine import usable_cores
+from benchmarks.measure import measure
+from benchmarks.peers import DEFAULT, MAGTAPE, Variant, choose
+from benchmarks.row import Plan, Row
 
 DESCRIPTION = """\
 Time magtape and its peers: the same program on each, every variant in fresh processes, by turns. Results are compared
-before any timing. Ratio: the best PyTorch variant's median / magtape's; above 1, magtape is faster.
+before any timing, and a benchmark whose results differ is refused. Ratio: the median of the best PyTorch variant over
+magtape's; above 1, magtape is faster. A group ends with the geometric mean and the least of its ratios.
+
+suites:
+  kernels    each kernel on the shapes of LeNet, AlexNet, VGG, ResNet, MobileNet, Mixer, LSTM, ViT
+  models     training steps and inference of whole nets
+  overhead   what the tape costs per op, in chains of 10^3 to 10^6 tiny ops
+  memory     peak resident memory of the training steps
+  startup    import; process start to the end of the first step, warm and cold; compile time per kernel
+  scaling    cost per sample, unit of width and layer; products and convolutions over --threads
+commands:
+  table FILE           print a stored run as Markdown
+  roofline [NAME ...]  each kernel's share of the measured peak or bandwidth, and a plot
 """
 EXAMPLES = """\
+variants: eager, channels_last (images and model), fused (optimisers), compiled (torch.compile), malloc (freed memory
+stays mapped), joined by + as in channels_last+fused; jax; all. A variant takes part where it makes a difference.
+
 examples:
-  python -m benchmarks kernels/conv3x3/              every case whose name begins so, then their geometric mean
-  python -m benchmarks models/train --threads 2      training steps on two threads
-  python -m benchmarks models --variants all         also torch.compile, kept heap, JAX
-  python -m benchmarks --list kernels/pool           names alone
+  python -m benchmarks kernels/conv3x3/                    every case whose name begins so
+  python -m benchmarks models/train --threads 1 2          training steps, then the speed-up of two threads
+  python -m benchmarks models --variants all --save run.json
+  python -m benchmarks table run.json
+  python -m benchmarks --list kernels/pool                 names alone
 """
 
 
@@ -31,52 +51,103 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="benchmarks, or the beginnings of their names (default: all)"
+    option = parser.add_argument
+    option("names", nargs="*", metavar="NAME", help="benchmarks, or the beginnings of their names (default: all)")
+    option("--list", action="store_true", help="name the benchmarks and run nothing")
+    option("--threads", type=int, nargs="+", default=[1], metavar="N", help="thread counts (default: 1)")
+    option("--variants", nargs="+", default=list(DEFAULT), metavar="V", help=f"peers (default: {' '.join(DEFAULT)})")
+    option("--rounds", type=int, default=1, metavar="N", help="fresh processes per variant and benchmark (default: 1)")
+    option("--seconds", type=float, default=0.5, metavar="S", help="timing per variant and benchmark (default: 0.5)")
+    option(
+        "--save", type=Path, metavar="FILE", help="store the run as JSON; rows of an existing FILE stay or are renewed"
     )
-    parser.add_argument("--list", action="store_true", help="name the benchmarks and run nothing")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1], metavar="N", help="thread counts (default: 1)")
-    parser.add_argument(
-        "--variants", nargs="+", default=list(DEFAULT), metavar="V", help="ways of using PyTorch, and jax"
+    option(
+        "--plot", type=Path, default=Path("roofline.png"), metavar="FILE", help="of roofline (default: roofline.png)"
     )
-    parser.add_argument("--rounds", type=int, default=1, help="fresh processes per variant and benchmark (default: 1)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="timing per variant and benchmark (default: 0.5)")
-    parser.add_argument(
-        "--jax-python", default=sys.executable, metavar="PATH", help="a Python that has JAX (default: this one)"
-    )
+    option("--jax-python", default=sys.executable, metavar="PATH", help="a Python that has JAX (default: this one)")
     return parser.parse_args(arguments)
 
 
-def check_threads(threads: list[int]) -> None:
-    """Stop where a thread count cannot be had."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for count in threads:
+def check(options: argparse.Namespace) -> None:
+    """Stop where an option cannot be met."""
+    usable = usable_cores()
+    for count in options.threads:
         if not 1 <= count <= usable:
             raise SystemExit(
                 f"benchmarks: --threads {count}: expected 1 to {usable}, the processors this process may use"
             )
+    if options.rounds < 1:
+        raise SystemExit(f"benchmarks: --rounds {options.rounds}: expected at least 1")
+    if not (options.seconds > 0 and math.isfinite(options.seconds)):
+        raise SystemExit(f"benchmarks: --seconds {options.seconds}: expected a positive number")
+
+
+def plan(options: argparse.Namespace, threads: int) -> Plan:
+    """Return how to measure with so many threads."""
+    return Plan(threads, options.rounds, seconds=options.seconds, jax_python=options.jax_python)
+
+
+def compare(cases: list[Case], variants: list[Variant], options: argparse.Namespace) -> list[Row]:
+    """Measure all cases against all variants; print and store rows as they come."""
+    rows: list[Row] = []
+    print(report.header(), flush=True)
+    for threads in options.threads:
+        for group, members in itertools.groupby(cases, key=lambda case: case.group):
+            of_group = []
+            for row in measure(list(members), variants, plan(options, threads)):
+                print(report.row_text(row), flush=True)
+                of_group.append(row)
+            print(*report.summaries(f"{group}, {report.counted(threads)}", of_group), sep="\n", flush=True)
+            rows += of_group
+            if options.save:
+                store.save(options.save, rows)
+    print(*report.speed_ups(rows), sep="\n")
+    return rows
+
+
+def show_roofline(cases: list[Case], options: argparse.Namespace) -> list[Row]:
+    """Measure magtape's kernels and print their shares of the roof; plot those of the first thread count."""
+    rows: list[Row] = []
+    print(roofline.HEADER)
+    for threads in options.threads:
+        roof = roofline.Roof(threads)
+        print(roof.describe(), flush=True)
+        of_threads = []
+        for _, members in itertools.groupby(cases, key=lambda case: case.group):
+            for row in measure(list(members), [MAGTAPE], plan(options, threads)):
+                print(report.row_text(row) if row.refused else roof.text(row), flush=True)
+                of_threads += [] if row.refused else [row]
+        if threads == options.threads[0]:
+            print(roofline.plot(of_threads, roof, options.plot))
+        rows += of_threads
+    return rows
 
 
 def main() -> int:
-    """Run what was asked for and print the table."""
+    """Run what was asked for; return 1 where a benchmark was refused."""
     options = parse_arguments()
-    check_threads(options.threads)
-    cases = select(options.names)
+    command, *rest = options.names or [""]
+    if command == "table":
+        if len(rest) != 1:
+            raise SystemExit("benchmarks: table expects one stored run, as in: python -m benchmarks table run.json")
+        print(store.table(Path(rest[0])))
+        return 0
+    check(options)
+    if command == "roofline":
+        cases = [case for case in select(rest or ["kernels"]) if case.traffic]
+        if not cases:
+            raise SystemExit(f"benchmarks: no kernel that begins with {' or '.join(rest)} states its traffic")
+    else:
+        cases = select(options.names)
     if options.list:
         print(*(case.name for case in cases), sep="\n")
         return 0
-    variants, reasons = choose(options.variants, options.jax_python)
-    print(*reasons, report.header(), sep="\n", flush=True)
-    rows: list[Row] = []
-    for threads in options.threads:
-        plan = Plan(threads, options.rounds, seconds=options.seconds, jax_python=options.jax_python)
-        for group, members in itertools.groupby(cases, key=lambda case: case.group):
-            of_group = []
-            for row in measure(list(members), variants, plan):
-                print(report.row_text(row), flush=True)
-                of_group.append(row)
-            print(report.summary(f"{group}, {threads} threads", of_group), flush=True)
-            rows += of_group
+    if command == "roofline":
+        rows = show_roofline(cases, options)
+    else:
+        variants, reasons = choose(options.variants, options.jax_python)
+        print(*reasons, sep="\n" if reasons else "", end="\n" if reasons else "")
+        rows = compare(cases, variants, options)
     return int(any(row.refused for row in rows))
 
 

@@ -31,6 +31,7 @@ class Case:
         operations: how many operations one step has, to state a time per operation (or per sample).
         flops, traffic: arithmetic operations of a step, and bytes it must read and write at least.
         jax: name of the same model in `jax_nets`.
+        kind: what is measured: "time" of a step, or of a process "memory", "import", "warm", "cold" start, "compile".
     """
 
     name: str
@@ -42,6 +43,7 @@ class Case:
     flops: float = 0
     traffic: float = 0
     jax: str = ""
+    kind: str = "time"
 
     @property
     def group(self) -> str:
@@ -56,7 +58,9 @@ class Case:
 
 def random(*shape: int, seed: int = 0, scale: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
     """Return normally distributed numbers, the same in every process."""
-    return (scale * np.random.default_rng(seed).standard_normal(shape)).astype(dtype)
+    numbers = np.random.default_rng(seed).standard_normal(shape, dtype)
+    numbers *= scale
+    return numbers
 
 
 def timed(step: Callable[[], Any]) -> Work:
@@ -71,5 +75,10 @@ def timed(step: Callable[[], Any]) -> Work:
 
 def values(tensor: Any) -> np.ndarray:
     """Return a tensor's values, of a large one evenly spread samples."""
-    array = np.asarray(tensor.detach().numpy()).reshape(-1)
-    return np.array(array[:: max(1, array.size // THINNED | 1)])
+    return thinned(tensor.detach().numpy())
+
+
+def thinned(array: np.ndarray) -> np.ndarray:
+    """Return an array's values, of a large one evenly spread samples."""
+    flat = array.reshape(-1)
+    return np.array(flat[:: max(1, flat.size // THINNED | 1)])

@@ -2,14 +2,24 @@
 
 from functools import cache
 
-from benchmarks import conv_cases, kernel_cases, model_cases, overhead_cases
+from benchmarks import (
+    conv_cases,
+    memory_bound_cases,
+    model_cases,
+    overhead_cases,
+    process_cases,
+    product_cases,
+    scaling_cases,
+    update_cases,
+)
 from benchmarks.case import Case
 
 
 @cache
 def catalogue() -> dict[str, Case]:
     """Return all cases by name, in the order in which they are measured."""
-    families = (kernel_cases, conv_cases, model_cases, overhead_cases)
+    kernels = (product_cases, conv_cases, memory_bound_cases, update_cases)
+    families = (*kernels, model_cases, overhead_cases, process_cases, scaling_cases)
     return {case.name: case for family in families for case in family.cases()}
 
 

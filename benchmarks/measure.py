@@ -1,64 +1,29 @@
 """Measure cases: rounds of fresh processes, within a round bursts by turns, results compared before any timing."""
 
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from benchmarks.case import Case
-from benchmarks.peers import MAGTAPE, Peer, Variant
+from benchmarks.peers import Peer, Variant
+from benchmarks.process_measures import measure_processes
+from benchmarks.row import Plan, Row
 
 REST = 0.004  # seconds between bursts, in which the last process's threads stop spinning
 NOISE = 1e-3  # an array so much smaller than the largest one compared is rounding: the gradient to a bias before a norm
-
-
-@dataclass
-class Plan:
-    """How to measure: threads, rounds of fresh processes, bursts by turns within each, seconds per variant."""
-
-    threads: int = 1
-    rounds: int = 1
-    bursts: int = 5
-    seconds: float = 0.5
-    jax_python: str = sys.executable
-
-
-@dataclass
-class Row:
-    """What was measured of a case, in seconds per operation, or why nothing was."""
-
-    name: str
-    threads: int
-    median: dict[str, float] = field(default_factory=dict)
-    minimum: dict[str, float] = field(default_factory=dict)
-    first: dict[str, float] = field(default_factory=dict)
-    flops: float = 0
-    traffic: float = 0
-    refused: str = ""
-
-    @property
-    def best(self) -> str:
-        """The fastest PyTorch variant, empty where PyTorch took no part."""
-        variants = [name for name in self.median if name not in (MAGTAPE.name, "jax")]
-        return min(variants, key=self.median.__getitem__, default="")
-
-    def ratio(self, other: str = "", figure: str = "median") -> float | None:
-        """The other's time (by default the best PyTorch variant's) over magtape's."""
-        times: dict[str, float] = getattr(self, figure)
-        other = other or self.best
-        return times[other] / times[MAGTAPE.name] if other in times and not self.refused else None
 
 
 def measure(cases: list[Case], variants: list[Variant], plan: Plan) -> Iterator[Row]:
     """Yield a row for each case. Kernels of a group share their processes, every other case has its own."""
     while cases:
         count = len(cases) if cases[0].suite == "kernels" else 1
-        yield from measure_together(cases[:count], variants, plan)
+        if cases[0].kind == "time":
+            yield from measure_together(cases[:count], variants, plan)
+        else:
+            yield from measure_processes(cases[0], variants, plan)
         cases = cases[count:]
 
 
@@ -133,8 +98,3 @@ def finish(row: Row, times: dict[str, list[float]], operations: int) -> None:
     if not row.refused:
         row.median = {name: statistics.median(each) / operations for name, each in times.items()}
         row.minimum = {name: min(each) / operations for name, each in times.items()}
-
-
-def as_json(row: Row) -> dict[str, Any]:
-    """Return a row as it is stored."""
-    return vars(row) | {"best": row.best, "ratio": row.ratio()}

@@ -76,18 +76,24 @@ def batch_of(library: Library, model: Model, batch: int) -> Any:
 
 
 def training(library: Library, description: Model, batch: int) -> Work:
+    """A training step of a model."""
+    model = fill(library, getattr(nets, description.net)(library.nn))
+    x = batch_of(library, description, batch)
+    return training_step(library, model, x, description.optimizer, description.classes)
+
+
+def training_step(library: Library, plain: Any, x: Any, optimizer: tuple[str, dict[str, Any]], classes: int) -> Work:
     """Forward, cross-entropy, backward, optimiser; the loss and the gradients are compared without dropout."""
-    plain = fill(library, getattr(nets, description.net)(library.nn))
-    model, x = library.model(plain), batch_of(library, description, batch)
-    labels = library.tensor(np.arange(batch) % description.classes)
-    name, options = description.optimizer
-    optimizer = library.optimizer(name, plain.parameters(), **options)
+    model = library.model(plain)
+    labels = library.tensor(np.arange(len(x)) % classes)
+    name, options = optimizer
+    descent = library.optimizer(name, plain.parameters(), **options)
 
     def step() -> Any:
-        optimizer.zero_grad()
+        descent.zero_grad()
         loss = library.F.cross_entropy(model(x), labels)
         loss.backward()
-        optimizer.step()
+        descent.step()
         return loss
 
     def check() -> list[np.ndarray]:
@@ -97,8 +103,7 @@ def training(library: Library, description: Model, batch: int) -> Work:
         loss = values(step())
         for module, p in dropouts.items():
             module.p = p
-        gradients = [values(parameter.grad) for parameter in plain.parameters()]
-        return [loss, *(each[:: max(1, each.size // 4096 | 1)] for each in gradients)]
+        return [loss, *(values(parameter.grad) for parameter in plain.parameters())]
 
     return Work(step, check)
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,8 +71,11 @@ def choose(names: list[str], jax_python: str) -> tuple[list[Variant], list[str]]
 def obstacle(variant: Variant, jax_python: str) -> str | None:
     """Say why a variant cannot run here, if it cannot."""
     if variant.library == "jax":
-        found = subprocess.run([jax_python, "-c", "import jax"], capture_output=True, check=False).returncode == 0
-        return None if found else "JAX left out: it is not installed; pip install jax, or name a Python by --jax-python"
+        return (
+            None
+            if has_jax(jax_python)
+            else "JAX left out: it is not installed; pip install jax, or name a Python by --jax-python"
+        )
     if importlib.util.find_spec("torch") is None:
         return "PyTorch left out: it is not installed; pip install 'magtape[peers]'"
     if "compiled" in variant.features and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
@@ -79,17 +83,30 @@ def obstacle(variant: Variant, jax_python: str) -> str | None:
     return None
 
 
+def has_jax(python: str) -> bool:
+    """Say whether a Python has JAX."""
+    command = [python, "-c", "import importlib.util as u; raise SystemExit(u.find_spec('jax') is None)"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
 def environment(variant: Variant, threads: int) -> dict[str, str]:
     """Return the environment of a process that may use so many threads."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
     extra = MALLOC_KEPT if "malloc" in variant.features else {}
+    if variant.library == "jax":
+        extra = {"PJRT_NPROC": str(threads), "NPROC": str(threads)}
     return {**os.environ, **dict.fromkeys(names, str(threads)), **extra}
 
 
 class Peer:
     """A measuring process (see `worker`), to be used in a `with` statement."""
 
-    def __init__(self, variant: Variant, threads: int, jax_python: str = sys.executable) -> None:
+    def __init__(
+        self, variant: Variant, threads: int, jax_python: str = sys.executable, extra: Mapping[str, str] = {}
+    ) -> None:
         self.variant = variant
         python = jax_python if variant.library == "jax" else sys.executable
         command = [python, "-m", "benchmarks.worker", variant.library, "+".join(sorted(variant.features)), str(threads)]
@@ -98,7 +115,7 @@ class Peer:
         self.errors = open(Path(self.folder.name) / "errors", "w+")  # noqa: SIM115  # closed with the process
         self.process = subprocess.Popen(
             command,
-            env=environment(variant, threads),
+            env=environment(variant, threads) | dict(extra),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

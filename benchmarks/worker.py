@@ -6,15 +6,19 @@ Only one process works at a time, so that the libraries take turns without shari
 import gc
 import json
 import os
+import resource
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.case import Work
+from benchmarks.case import Case, Work
 from benchmarks.catalogue import find
+from benchmarks.library import load
 
 SAMPLE = 1e-3  # seconds: shorter steps are repeated within one sample
 WARM_UP, LONG_WARM_UP = 0.02, 1.0  # seconds: the second is for three steps, where they take that long
@@ -25,13 +29,14 @@ class Measurements:
 
     def __init__(self, library_name: str, features: frozenset[str], threads: int) -> None:
         begin = time.perf_counter()
+        self.build: Callable[[Case], Work]
         if library_name == "jax":
-            from benchmarks import jax_nets as library
-        else:
-            from benchmarks.library import load
+            from benchmarks.jax_nets import build
 
+            self.build = build
+        else:
             library = load(library_name, features, threads)
-        self.library: Any = library
+            self.build = lambda case: case.build(library)
         self.import_seconds = time.perf_counter() - begin
         self.work: Work | None = None
         self.calls = 1
@@ -40,8 +45,7 @@ class Measurements:
         """Build a case, save the values to compare, and find how many steps make a sample."""
         self.work = None
         gc.collect()
-        found = find(case)
-        self.work = self.library.build(found) if self.library.name == "jax" else found.build(self.library)
+        self.work = self.build(find(case))
         begin = time.perf_counter()
         arrays = self.work.check()
         first = time.perf_counter() - begin
@@ -63,6 +67,12 @@ class Measurements:
             samples.append(self.sample())
         return {"samples": samples}
 
+    def peak(self, steps: int) -> dict[str, int]:
+        """Take so many steps and return the greatest amount of memory this process has had resident."""
+        for _ in range(steps):
+            self.work.step()
+        return {"bytes": peak_resident()}
+
     def sample(self) -> float:
         """Return the seconds of a step."""
         step, calls = self.work.step, range(self.calls)
@@ -70,6 +80,15 @@ class Measurements:
         for _ in calls:
             step()
         return (time.perf_counter() - begin) / self.calls
+
+
+def peak_resident() -> int:
+    """Return the process's high-water mark in bytes; getrusage's can be that of the parent before exec."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def serve(library: str, features: str, threads: str) -> None:

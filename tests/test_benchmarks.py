@@ -7,9 +7,13 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks import measure, process_measures, store
+from benchmarks.case import Case
 from benchmarks.catalogue import catalogue, select
-from benchmarks.measure import Row, difference
-from benchmarks.report import geometric_mean, row_text, summary
+from benchmarks.measure import difference
+from benchmarks.peers import MAGTAPE, Variant, choose, parse
+from benchmarks.report import geometric_mean, row_text, speed_ups, summary
+from benchmarks.row import Plan, Row
 
 WITH_TORCH = importlib.util.find_spec("torch") is not None
 
@@ -73,3 +77,99 @@ def test_the_difference_is_relative_and_nan_is_never_right():
 
 def test_a_refused_row_shows_no_times():
     assert row_text(row("a", 1.0, 2.0, 3.0, refused="result 0 differs")).endswith("REFUSED: result 0 differs")
+
+
+class StubPeer:
+    """A peer whose results are `answers[variant]`, and which needs as many seconds as its name is long."""
+
+    answers = {}
+
+    def __init__(self, variant, *_options):
+        self.variant, self.results, self.asked = variant, f"{variant.name}.npz", []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        pass
+
+    def ask(self, what, **_arguments):
+        self.asked.append(what)
+        return {"first": 1.0, "step": 1.0, "samples": [float(len(self.variant.name))], "bytes": 100}
+
+
+@pytest.fixture
+def stubs(monkeypatch):
+    monkeypatch.setattr(measure, "Peer", StubPeer)
+    monkeypatch.setattr(measure, "read", lambda peer: StubPeer.answers[peer.variant.name])
+    monkeypatch.setattr(measure, "REST", 0)
+    return [MAGTAPE, Variant("pytorch")]
+
+
+def one_row(variants):
+    (row,) = measure.measure([Case("kernels/group/case", lambda library: None)], variants, Plan())
+    return row
+
+
+def test_equal_results_are_timed(stubs):
+    StubPeer.answers = {name: [np.arange(5.0)] for name in ("magtape", "eager")}
+    assert one_row(stubs).ratio() == pytest.approx(len("eager") / len("magtape"))
+
+
+@pytest.mark.parametrize("wrong", [np.arange(5.0) + 0.01, np.full(5, np.nan), np.arange(6.0)])
+def test_a_wrong_result_is_refused_and_not_timed(stubs, wrong):
+    StubPeer.answers = {"magtape": [wrong], "eager": [np.arange(5.0)]}
+    row = one_row(stubs)
+    assert "eager's" in row.refused
+    assert not row.median
+    assert row.ratio() is None
+
+
+def test_a_stored_run_comes_back_and_renders_as_a_table(tmp_path):
+    path = tmp_path / "run.json"
+    store.save(path, [row("models/train/net", 1e-3, 3e-3, 2e-3), row("kernels/conv/a", 1.0, 9.0, 9.0)])
+    two = row("models/train/net", 1e-3, 4e-3, 5e-3)
+    two.threads = 2
+    store.save(path, [two, row("kernels/conv/b", 1.0, 4.0, 4.0)])
+    described, rows = store.load(path)
+    assert described["cores"] >= 1
+    assert len(rows) == 4
+    lines = store.table(path).splitlines()
+    assert "| benchmark | magtape | best PyTorch | variant | ratio, 1 thread | ratio, 2 threads | JAX |" in lines
+    assert "| models/train/net | 1 ms | 2 ms | channels_last | 2.00 | 4.00 |  |" in lines
+    assert "| kernels/conv (2 cases) |  |  |  | 6.00 (≥ 4.00) |  |  |" in lines
+
+
+def test_a_file_that_is_no_stored_run_is_refused(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text("[]")
+    with pytest.raises(SystemExit, match="is not a stored run"):
+        store.table(path)
+
+
+def test_the_speed_up_compares_thread_counts():
+    two = row("models/train/net", 1.0, 5.0, 5.0)
+    two.threads = 2
+    lines = speed_ups([row("models/train/net", 2.0, 5.0, 6.0), two])
+    assert lines == ["models/train, 2 threads against 1: magtape 2.00 times as fast, PyTorch 1.00"]
+
+
+def test_variants_are_named_by_their_features():
+    assert parse("fused+channels_last").name == "channels_last+fused"
+    assert parse("eager").name == "eager"
+    with pytest.raises(SystemExit, match="no variant 'faster'"):
+        parse("faster")
+
+
+def test_a_peer_that_is_missing_is_left_out_with_a_reason():
+    variants, reasons = choose(["jax"], "/missing/python")
+    assert variants == [MAGTAPE]
+    assert reasons == ["JAX left out: it is not installed; pip install jax, or name a Python by --jax-python"]
+
+
+def test_memory_is_measured_of_whole_processes(monkeypatch):
+    monkeypatch.setattr(process_measures, "Peer", StubPeer)
+    case = Case("memory/train/net", lambda library: None, kind="memory")
+    (measured,) = measure.measure([case], [MAGTAPE, Variant("pytorch")], Plan())
+    assert measured.median == {"magtape": 100, "eager": 100}
+    assert measured.unit == "B"
