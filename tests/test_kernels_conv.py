@@ -151,9 +151,9 @@ def supported(strategy: str | None, direction: str, case: Case) -> bool:
         pointwise = case.w[2:] == (1, 1) and case.padding == (0, 0) and case.plane == case.x[2:]
         return direction != "grad_input" or case.stride == (1, 1) or pointwise
     if strategy == "packed":
-        pointwise = case.w[2:] == (1, 1) and case.padding == (0, 0) and case.plane == case.x[2:]
-        pixels = case.plane[0] * case.plane[1]
-        return case.x[0] > 1 and pixels <= 160 and (direction == "forward" or (pointwise and case.stride == (1, 1)))
+        pointwise = case.w[2:] == case.stride == (1, 1) and case.padding == (0, 0)
+        small = case.x[0] > 0 and 0 < case.plane[0] * case.plane[1] <= 160
+        return small and (case.x[0] > 1 if pointwise else direction == "forward")
     if strategy == "flattened":
         return direction != "grad_input" or case.stride[1] <= 2
     if strategy == "depthwise":

@@ -33,8 +33,8 @@ BLOCK_ELEMENTS = 96 * 1024
 
 def supports(c: Correlation) -> bool:
     """Whether this strategy can compute c: to the outputs, or pointwise, and planes are small enough to be packed."""
-    direct = not c.backward or is_pointwise(c)
-    return direct and c.N > 1 and 0 < 2 * math.prod(c.target_plane) <= PIXELS
+    direct = c.N > 1 if is_pointwise(c) else not c.backward
+    return direct and c.N > 0 and 0 < 2 * math.prod(c.target_plane) <= PIXELS
 
 
 def is_pointwise(c: Correlation) -> bool:
@@ -66,8 +66,8 @@ def cycles(c: Correlation, lanes: int) -> float:
     if is_pointwise(c):
         built = float(5 * c.sources * vectors)
     else:
-        per_row = c.taps * (80 + 4 * c.rows.outputs * -(-c.columns.outputs // lanes))
-        built = images * c.sources * (100 + per_row + copy_cycles(c.rows, c.columns, lanes))
+        per_channel = c.taps * (160 + 8 * c.rows.outputs * -(-c.columns.outputs // lanes))
+        built = images * c.sources * (200 + per_channel + 2 * copy_cycles(c.rows, c.columns, lanes))
     return c.groups * blocks * (products + calls + placed + built)
 
 
