@@ -25,6 +25,8 @@ from ops.softmax import log_softmax, softmax
 
 Array = np.ndarray[Any, Any]
 
+CLASS_TYPES = (np.dtype(np.int64), np.dtype(np.uint8))
+
 # -- reductions ----------------------------------------------------------------------------------------------
 
 
@@ -94,9 +96,17 @@ def _(
         scale = reshape(grad, (-1, 1)) * share
         return _class_cross_entropy_grad(scale, x, target, weight, **options), None, None
     scale = grad.reshape(grad.size) if count is None else quiet.run(np.true_divide, grad, count)
-    scale = np.broadcast_to(scale, log_sum.shape)
+    if scale.shape != log_sum.shape:
+        scale = _filled(scale, log_sum)
     dx = kernels.cross_entropy_backward(scale, _rows(x), target.reshape(log_sum.size), log_sum, weight, **options)
     return _from_rows(dx, x.shape), None, None
+
+
+def _filled(value: Any, like: Array) -> Array:
+    """Return `value`, one or a number per element, in an array like another."""
+    array = np.empty(like.shape, like.dtype)
+    array[...] = value
+    return array
 
 
 def _class_cross_entropy_grad(
@@ -262,7 +272,7 @@ def _check_classes(name: str, input: Tensor, target: Any) -> None:
     if not isinstance(target, Tensor):
         raise TypeError(f"{name}: target must be a Tensor, not {type(target).__name__}")
     x, t = input.array, target.array
-    if t.dtype != np.int64 and t.dtype != np.uint8:
+    if t.dtype not in CLASS_TYPES:
         raise RuntimeError(f"{name}: expected target dtype to be int64 or uint8, but got {target.dtype}")
     if x.ndim == 1:
         if t.size != 1 or t.ndim > 1:

@@ -21,6 +21,9 @@ GRAIN = 8192
 """Elements per thread below which a second thread costs more than it saves."""
 
 
+INT64 = np.dtype(np.int64)
+
+
 class Kernels(NamedTuple):
     """The compiled loops for one element type, each called as loop(threads, rows, *arrays)."""
 
@@ -237,7 +240,7 @@ def cross_entropy_forward(
         shape = None if weight is None else weight.shape
         raise ValueError(f"cross_entropy: x {x.shape} does not match target {target.shape}, weight {shape}")
     loops, dtype = kernels(x.dtype), x.dtype
-    target = flat(target.astype(np.int64, copy=False))
+    target = class_numbers(target)
     bad = first_outside(target, classes, ignore_index)
     if bad >= 0:
         raise IndexError(f"cross_entropy: Target {target[bad]} is out of bounds for {classes} classes")
@@ -277,7 +280,7 @@ def cross_entropy_backward(
         len(x),
         flat(scale),
         dense(x),
-        flat(target.astype(np.int64, copy=False)),
+        class_numbers(target),
         class_weights(weight, x.shape[1], x.dtype),
         ignore_index,
         x.dtype.type(label_smoothing),
@@ -289,7 +292,18 @@ def cross_entropy_backward(
 
 def class_weights(weight: Array | None, classes: int, dtype: np.dtype[Any]) -> Array:
     """Return the weight of each class, 1 where none were given."""
-    return np.ones(classes, dtype) if weight is None else flat(weight.astype(dtype, copy=False))
+    return equal_weights(classes, dtype) if weight is None else flat(weight.astype(dtype, copy=False))
+
+
+@functools.lru_cache(16)
+def equal_weights(classes: int, dtype: np.dtype[Any]) -> Array:
+    """Return ones, which no kernel writes to."""
+    return np.ones(classes, dtype)
+
+
+def class_numbers(target: Array) -> Array:
+    """Return classes in the form the loops take."""
+    return flat(target if target.dtype is INT64 else target.astype(np.int64))
 
 
 def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
