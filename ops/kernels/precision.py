@@ -18,7 +18,7 @@ So F(4x4) costs about one bit where many channels are summed, and makes 3 x 3 co
 
 When to choose "highest".  A tile of 2 x 2 or 4 x 4 outputs shares its sums: rounding errors are relative to the
 largest input near an output, not to those it reads, which matters where neighbours differ by many orders of
-magnitude; and one infinity or NaN makes its whole tile NaN (direct sums: only the outputs that read it).
+magnitude; and an infinity or NaN reaches its whole tile (direct sums: only the outputs that read it, as in PyTorch).
 
 float64 is always computed by direct sums, so gradient checks never see the difference.
 """

@@ -16,7 +16,7 @@ and Gregg 2022, on the choice of points) for the same number of products.
 Channels lie in the lanes throughout: a patch is copied, channels innermost, from planes to a small buffer with
 its border of zeros, transformed there, and the transformed tiles are the rows of the matrix products.
 
-An infinity or NaN in a patch makes every output of its tile NaN, also those that do not read it.
+An infinity or NaN makes the outputs that read it non-finite, and most others of their tiles, too.
 """
 
 import math
