@@ -110,9 +110,11 @@ class _Conv(_ConvNd):
             raise ValueError("padding='same' is not supported for strided convolutions")
 
     def _pad(self, input: Tensor) -> Tensor:
-        """Pad by the padding mode; `F.pad` counts dimensions from the last."""
-        if self.padding == "valid":
-            return input
+        """Pad by the padding mode."""
+        return input if self.padding == "valid" else F.pad(input, self._pad_widths(), mode=self.padding_mode)
+
+    def _pad_widths(self) -> list[int]:
+        """Return the padding before and after each dimension, the last one first, as `F.pad` counts."""
         widths: list[int] = []
         for i in reversed(range(self.spatial)):
             if isinstance(self.padding, str):
@@ -120,7 +122,21 @@ class _Conv(_ConvNd):
                 widths += [total // 2, total - total // 2]
             else:
                 widths += [self.padding[i]] * 2
-        return F.pad(input, widths, mode=self.padding_mode)
+        return widths
+
+    def explain(self, input_size: Sequence[int]) -> str:
+        """Say how this layer is computed for an input of some size, (N, C, ...) or (C, ...), and why.
+
+        A sentence each for the output, the input's gradient and the weight's: the strategy, its threads and
+        estimated cycles, and those of the other strategies.
+        """
+        size = tuple(input_size)
+        padding: Any = self.padding
+        if self.padding_mode != "zeros" and padding != "valid":
+            widths, padding = self._pad_widths(), 0
+            added = [widths[i] + widths[i + 1] for i in range(0, len(widths), 2)][::-1]
+            size = (*size[: -self.spatial], *(n + more for n, more in zip(size[-self.spatial :], added, strict=True)))
+        return F.explain_convolution(size, self.weight, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(_Conv):

@@ -129,6 +129,24 @@ def _convolve(name: str, dims: int, operands: tuple[Any, Any, Any], options: tup
     return convolution(x, w, bias, settings=settings)
 
 
+def explain_convolution(
+    input_size: Shape, weight: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> str:
+    """Say how conv1d or conv2d is computed for an input of some size, forward and both gradients, and why.
+
+    A sentence per direction: the strategy, its threads and estimated cycles, and those of the other strategies.
+    """
+    dims = len(weight.shape) - 2
+    if dims not in (1, 2):
+        raise ValueError(f"explain: expected the weight of a conv1d or conv2d, got shape {list(weight.shape)}")
+    shapes = (tuple(input_size), tuple(weight.shape), None)
+    settings, extra = conv_settings(f"conv{dims}d", dims, shapes, hashable((stride, padding, dilation, groups)))
+    more = (0,) * dims if extra is None else extra[::-2]
+    sizes = [n + added for n, added in zip(input_size[-dims:], more, strict=True)]
+    batch = (*input_size[:-dims], *sizes) if len(input_size) == dims + 2 else (1, input_size[0], *sizes)
+    return conv_nd.explain(batch, tuple(weight.shape), settings, weight.array.dtype)
+
+
 def conv_transpose1d(
     input: Any,
     weight: Any,

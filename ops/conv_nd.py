@@ -64,6 +64,13 @@ def grad_weight(dy: Array, x: Array, weight_shape: Shape, settings: ConvSettings
     return kernels.conv2d_grad_weight(plane(dy), plane(x), plane_shape(weight_shape), **options).reshape(weight_shape)
 
 
+def explain(input_shape: Shape, weight_shape: Shape, settings: ConvSettings, dtype: np.dtype) -> str:
+    """Say in a sentence per direction how the kernels compute a convolution over one or two axes, and why."""
+    shapes, options = (plane_shape(input_shape), plane_shape(weight_shape)), settings.of_plane()
+    directions = ("forward", "grad_input", "grad_weight")
+    return "\n".join(kernels.explain(direction, *shapes, dtype=dtype, **options) for direction in directions)
+
+
 def plane(x: Array) -> Array:
     """See one spatial axis as a plane of height 1."""
     return x if x.ndim == 4 else x.reshape(plane_shape(x.shape))
