@@ -101,7 +101,8 @@ def compare(cases: list[Case], variants: list[Variant], options: argparse.Namesp
             rows += of_group
             if options.save:
                 store.save(options.save, rows)
-    print(*report.speed_ups(rows), sep="\n")
+    for line in report.speed_ups(rows):
+        print(line)
     return rows
 
 
@@ -146,7 +147,8 @@ def main() -> int:
         rows = show_roofline(cases, options)
     else:
         variants, reasons = choose(options.variants, options.jax_python)
-        print(*reasons, sep="\n" if reasons else "", end="\n" if reasons else "")
+        for reason in reasons:
+            print(reason)
         rows = compare(cases, variants, options)
     return int(any(row.refused for row in rows))
 

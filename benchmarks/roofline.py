@@ -64,17 +64,22 @@ def plot(rows: list[Row], roof: Roof, path: Path) -> str:
         import matplotlib.pyplot as plt
     except ImportError:
         return "no plot: matplotlib is missing; pip install 'magtape[examples]'"
-    figure, axes = plt.subplots(figsize=(9, 6))
+    figure, (rates, shares) = plt.subplots(1, 2, figsize=(14, 6))
     peak, bandwidth = roof.peaks["float32"] / 1e9, roof.bandwidth(LARGE) / 1e9
     intensities = np.logspace(-1, 4, 200)
-    axes.loglog(intensities, np.minimum(peak, bandwidth * intensities), "k-", label="memory, float32 peak")
-    for group in dict.fromkeys(row.group for row in rows):
-        members = [row for row in rows if row.group == group and row.flops]
-        if members:
-            rates = [row.flops / row.median[MAGTAPE.name] / 1e9 for row in members]
-            axes.loglog([row.flops / row.traffic for row in members], rates, ".", label=group)
-    axes.set(xlabel="operations per byte", ylabel="10⁹ operations per second", title=counted(roof.threads))
-    axes.legend(fontsize="small")
-    figure.savefig(path, dpi=150, bbox_inches="tight")
+    rates.loglog(intensities, np.minimum(peak, bandwidth * intensities), "k-", label="memory, float32 peak")
+    groups = list(dict.fromkeys(row.group for row in rows))
+    for height, group in enumerate(groups):
+        members = [row for row in rows if row.group == group]
+        shares.plot([100 * roof.share(row) for row in members], [height] * len(members), ".")
+        if counted_flops := [row for row in members if row.flops]:
+            achieved = [row.flops / row.median[MAGTAPE.name] / 1e9 for row in counted_flops]
+            rates.loglog([row.flops / row.traffic for row in counted_flops], achieved, ".", label=group)
+    rates.set(xlabel="operations per byte", ylabel="10⁹ operations per second", title=counted(roof.threads))
+    rates.legend(fontsize="small")
+    shares.set(xlabel="% of the roof", yticks=range(len(groups)), yticklabels=groups, title="share, per kernel")
+    shares.axvline(100, color="k")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
     plt.close(figure)
     return f"plot written to {path}"
