@@ -12,6 +12,8 @@ from benchmarks.row import Row, restored
 
 ENTIRE = ("kernels", "scaling")  # suites of which the table shows what groups come to, not each row
 
+COMPILE = "startup/compile"
+
 
 def save(path: Path, rows: list[Row]) -> None:
     """Store rows; a file that exists keeps its other rows, so that a long run can be made in parts."""
@@ -41,6 +43,7 @@ def table(path: Path) -> str:
     columns += [f"ratio, {counted(count)}" for count in counts] + ["JAX"]
     lines = [", ".join(f"{name} {value}" for name, value in described.items()) + ".", ""]
     lines += [markdown(columns), "|---|" + "---:|" * 2 + "---|" + "---:|" * (len(counts) + 1)]
+    rows = compile_total(rows)
     rows.sort(key=lambda row: (row.suite, row.group))
     for suite, of_suite in groupby(rows, key=lambda row: row.suite):
         if suite in ENTIRE:
@@ -51,6 +54,16 @@ def table(path: Path) -> str:
         else:
             lines += case_lines(list(of_suite), counts)
     return "\n".join(lines)
+
+
+def compile_total(rows: list[Row]) -> list[Row]:
+    """Return rows with one in the place of those of single kernels' compilation: their sum."""
+    compiled = [row for row in rows if row.group == COMPILE]
+    if not compiled:
+        return rows
+    total = {MAGTAPE.name: sum(row.median[MAGTAPE.name] for row in compiled)}
+    name = f"{COMPILE}, all {len(compiled)}"
+    return [row for row in rows if row.group != COMPILE] + [Row(name, compiled[0].threads, total, total, total)]
 
 
 def markdown(cells: list[str]) -> str:

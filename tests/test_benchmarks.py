@@ -140,6 +140,13 @@ def test_a_stored_run_comes_back_and_renders_as_a_table(tmp_path):
     assert "| kernels/conv (2 cases) |  |  |  | 6.00 (≥ 4.00) |  |  |" in lines
 
 
+def test_the_table_sums_what_compiling_takes(tmp_path):
+    figures = [{"magtape": seconds} for seconds in (0.5, 1.5)]
+    rows = [Row(f"startup/compile/kernel {i}", 1, each, each, each) for i, each in enumerate(figures)]
+    store.save(tmp_path / "run.json", rows)
+    assert store.table(tmp_path / "run.json").endswith("| startup/compile, all 2 | 2 s |  |  |  |  |")
+
+
 def test_a_file_that_is_no_stored_run_is_refused(tmp_path):
     path = tmp_path / "run.json"
     path.write_text("[]")
