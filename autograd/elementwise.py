@@ -6,6 +6,7 @@ each thread keeps one context in which NumPy is silent and runs its forwards the
 
 import contextvars
 import functools
+import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -36,16 +37,24 @@ def elementwise(forward: Callable[..., Any] | None = None, *, small: Callable[..
     """
     if forward is None:
         return functools.partial(elementwise, small=small)
-    large, chosen = forward, forward
-    if small is not None:
-
-        @functools.wraps(large)
-        def chosen(x: np.ndarray, *others: np.ndarray) -> Any:
-            return small(x, *others) if x.size <= SMALL else large(x, *others)
-
+    chosen = forward if small is None else _by_size(small, forward)
     chosen.elementwise = True  # type: ignore[attr-defined]  # functions take attributes
     chosen.small = small or chosen  # type: ignore[attr-defined]
     return chosen
+
+
+def _by_size(small: Callable[..., Any], large: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function of one or two arrays that is `small` up to SMALL elements, `large` beyond."""
+
+    @functools.wraps(large)
+    def unary(x: np.ndarray) -> Any:
+        return small(x) if x.size <= SMALL else large(x)
+
+    @functools.wraps(large)
+    def binary(x: np.ndarray, y: np.ndarray) -> Any:
+        return small(x, y) if x.size <= SMALL else large(x, y)
+
+    return unary if len(inspect.signature(large).parameters) == 1 else binary
 
 
 def explained(name: str, error: Exception, arrays: Any) -> Exception:
@@ -57,6 +66,8 @@ def explained(name: str, error: Exception, arrays: Any) -> Exception:
         return RuntimeError(
             f"{name}: two bool tensors cannot be subtracted, use the `^` or `logical_xor()` operator instead"
         )
+    if isinstance(error, TypeError) and "boolean negative" in str(error):
+        return RuntimeError(f"{name}: a bool tensor cannot be negated, use the `~` or `logical_not()` operator instead")
     if isinstance(error, TypeError) and "ufunc" in str(error):
         return NotImplementedError(f"{name}: not implemented for {', '.join({str(x.dtype): 0 for x in given})}")
     return error

@@ -32,7 +32,7 @@ def cases() -> Iterator[Case]:
     for power in range(3, 7):
         length = 10**power
         yield Case(
-            f"overhead/chain/{length}",
+            f"overhead/chain/1e{power}",
             lambda library, length=length: chain(library, length),
             f"{length} chained ops on shape (4,), forward and backward, per op",
             operations=length,

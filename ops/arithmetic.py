@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
-from autograd.elementwise import SMALL, elementwise
+from autograd.elementwise import elementwise
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.comparison import eq, ge, gt, logical_and, logical_not, where
@@ -47,12 +47,7 @@ def mul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return arithmetic.mul(x, y)
 
 
-def product(grad: Any, y: Any) -> Any:
-    """Return grad · y: in a rule, on all threads where the arrays are large."""
-    return grad * y if type(grad) is not np.ndarray or grad.size <= SMALL else mul(grad, y)
-
-
-mul.vjp(x=product, y=lambda grad, x: product(grad, x))
+mul.vjp(x=mul, y=lambda grad, x: mul(grad, x))  # dx = grad · y
 
 
 @primitive(promotion="float")
@@ -63,7 +58,7 @@ def true_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 true_divide.vjp(
-    x=lambda grad, y: true_divide(grad, y),
+    x=true_divide,  # dx = grad / y
     y=lambda grad, y, output: true_divide(-grad * output, y),
 )
 
@@ -244,11 +239,9 @@ def as_float64(x: Any) -> Any:
 
 
 @primitive
-@elementwise
+@elementwise(small=np.negative)
 def neg(x: np.ndarray) -> np.ndarray:
     """yᵢ = −xᵢ."""
-    if x.dtype.kind == "b":
-        raise RuntimeError("neg: a bool tensor cannot be negated, use the `~` or `logical_not()` operator instead")
     return np.negative(x)
 
 
