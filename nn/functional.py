@@ -36,8 +36,8 @@ from ops.conv import (
     conv_transpose1d,
     conv_transpose2d,
     conv_transpose3d,
-    explain_convolution,
 )
+from ops.conv import explain_convolution as explain_convolution  # for nn.conv; not a name of PyTorch's
 from ops.distance import cosine_similarity, normalize, pairwise_distance
 from ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ops.elementary import sigmoid, tanh
@@ -94,7 +94,7 @@ __all__ = [
     "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "celu_",
     "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
     "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "dropout", "dropout1d",
-    "dropout2d", "dropout3d", "elu", "elu_", "embedding", "explain_convolution", "feature_alpha_dropout", "fold",
+    "dropout2d", "dropout3d", "elu", "elu_", "embedding", "feature_alpha_dropout", "fold",
     "gaussian_nll_loss", "gelu", "glu", "group_norm", "gumbel_softmax", "hardshrink", "hardsigmoid",
     "hardswish", "hardtanh", "hardtanh_", "hinge_embedding_loss", "huber_loss", "instance_norm",
     "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_", "linear",
