@@ -60,12 +60,18 @@ def test_evaluate_repeats_the_accuracy(straight):
     assert run("--evaluate", "--output", folder).stdout.strip() == printed.strip().splitlines()[-1]
 
 
+def hear_interrupts():
+    """Undo what a shell does to its background jobs, and they hand down: SIGINT is ignored there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_an_interrupted_run_resumes_to_the_same_weights(straight, tmp_path, how):
     process = subprocess.Popen(
         [*TRAIN, "--epochs", str(EPOCHS), "--threads", "1", "--output", str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_interrupts,
     )
     for line in process.stdout:
         if re.match(r"epoch +1/", line):
