@@ -251,13 +251,17 @@ def linear(input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
     element give y (...).
     """
     _check_linear(input, weight, bias)
-    if input.dtype not in KERNEL_TYPES or weight.ndim == 1:
+    if input.dtype not in KERNEL_TYPES:
         y = np.matmul(input, weight.T)
         return y if bias is None else y + bias
-    if input.ndim == 2:
+    if input.ndim == 2 == weight.ndim:
         return gemm.linear(input, weight, bias)
     rows = with_shape(input, (math.prod(input.shape[:-1]), input.shape[-1]))
-    return gemm.linear(rows, weight, bias).reshape(*input.shape[:-1], weight.shape[0])
+    if weight.ndim == 1:
+        y = gemm.linear(rows, weight[None], None if bias is None else bias.reshape(1))
+    else:
+        y = gemm.linear(rows, weight, bias)
+    return y.reshape(input.shape[:-1] + weight.shape[:-1])
 
 
 def _check_linear(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None) -> None:
