@@ -1,4 +1,4 @@
-"""Threads: NumPy's BLAS must not wake its own beside the library's, where they would spin for a core that ours need."""
+"""Threads: none may spin for a core that others need, neither those of NumPy's BLAS nor idle ones of our own."""
 
 import os
 import subprocess
@@ -73,3 +73,30 @@ def test_training_wakes_no_threads_of_blas(work: str) -> None:
     if seconds_of_others("product") < 1e-3:
         pytest.skip("NumPy's BLAS has no threads here")
     assert seconds_of_others(work) < 1e-3
+
+
+def openmp_settings(**environment: str) -> str:
+    """Return what GNU OpenMP says of its settings in a process that starts the pool."""
+    code = "from ops.kernels import threads; print(threads.start_pool())"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP_", "OMP_"))}
+    environment = {**kept, "OMP_DISPLAY_ENV": "verbose", **environment}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    if done.stdout != "omp\n" or "GOMP_SPINCOUNT" not in done.stderr:
+        pytest.skip(f"the threading layer is {done.stdout.strip()}, not GNU OpenMP")
+    return done.stderr
+
+
+def test_idle_threads_sleep_soon() -> None:
+    assert "GOMP_SPINCOUNT = '3000'" in openmp_settings()
+
+
+def test_waiting_as_the_user_says() -> None:
+    assert "GOMP_SPINCOUNT = '77'" in openmp_settings(GOMP_SPINCOUNT="77")
+    assert "GOMP_SPINCOUNT = '0'" in openmp_settings(OMP_WAIT_POLICY="passive")
+
+
+def test_child_processes_get_no_settings_of_ours() -> None:
+    code = "import os, ops.kernels.threads; print([name for name in os.environ if name.startswith('GOMP_')])"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOMP_")}
+    done = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -5,6 +5,7 @@ computes depends on the number of chunks alone, never on the threads that happen
 """
 
 import contextlib
+import ctypes
 import os
 import threading
 import weakref
@@ -15,12 +16,32 @@ import numba
 from numba.core import config
 from numba.core.registry import CPUDispatcher
 
+SPINS = 3000
+"""Rounds, of about 30 ns, in which an idle thread of GNU OpenMP looks for work before it sleeps.
+
+Its own default is a hundred times longer: where another program wants a core, threads that wait spend the time the
+working ones need.  Beside one busy process a two-thread training step of an MLP took 64 ms with it and takes 4 ms;
+on an idle machine both take 1.3 ms, and with 300 rounds 1.8 ms.
+"""
+
 _threads: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # numba has some types
 _least = 1
 _forked = False
 _pool_ready = False
 _parallel_kernels: weakref.WeakSet[Any] = weakref.WeakSet()
 _entry_lock = threading.RLock()
+
+
+def load_openmp() -> None:
+    """Load GNU OpenMP, which reads its settings while it is loaded; those of the user stand."""
+    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = str(SPINS)
+        with contextlib.suppress(OSError):  # there is none: numba has other threading layers
+            ctypes.CDLL("libgomp.so.1")
+        del os.environ["GOMP_SPINCOUNT"]
+
+
+load_openmp()
 
 
 def get_num_threads() -> int:
