@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,24 @@ CASES = [
     Case((2, 20, 9, 9), (18, 20, 3, 3), padding=(4, 3)),
     Case((9, 34, 4, 5), (50, 34, 3, 3), padding=(1, 1)),
     Case((1, 16, 31, 65), (16, 16, 3, 3), padding=(1, 1)),
+    Case((1, 1, 1, 1), (1, 1, 5, 5), padding=(2, 2)),
+    Case((3, 17, 9, 18), (33, 17, 5, 5), padding=(2, 4)),
+    Case((1, 1, 1, 2), (1, 1, 3, 3), stride=(2, 2), padding=(1, 1)),
+    Case((2, 20, 15, 18), (18, 20, 3, 3), stride=(2, 2), padding=(1, 1)),
+    Case((9, 34, 8, 7), (50, 34, 3, 3), stride=(2, 2), padding=(1, 1)),
+    Case((2, 5, 23, 40), (17, 5, 3, 3), stride=(2, 2), padding=(3, 5)),
+    Case((2, 20, 10, 33), (18, 20, 3, 3), stride=(2, 2), padding=(0, 2)),
 ]
+VARIANTS = [(2, 3, 1, False), (4, 3, 1, False), (2, 5, 1, False), (2, 3, 2, False), (4, 3, 2, False), (2, 3, 2, True),
+            (4, 3, 2, True)]  # fmt: skip
+"""(tile, taps, stride, back to the input)."""
 LARGE = Case((2, 64, 12, 12), (64, 64, 3, 3), padding=(1, 1))
 
-ROUNDINGS = {2: 4, 4: 24}
-"""Largest error of one output, as a multiple of eps times the largest sum of absolute products."""
+ROUNDINGS = {(2, 3): 4, (4, 3): 24, (2, 5): 64}
+"""Largest error of one output, by tile and taps, as a multiple of eps times the largest sum of absolute products.
+
+In the padding taps share sums that no product of the output enters: most so with 5 x 5 taps.
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -51,35 +65,53 @@ def forget_plans() -> None:
         plans.cache_clear()
 
 
-def assert_close(actual: Array, expected: Array, absolute: Array, tile: int) -> None:
+def supports(case: Case, tile: int, *, backward: bool = False) -> bool:
+    """Whether there is an algorithm for the case; back to the input at stride 2, paddings are odd."""
+    refused = backward and case.stride == (2, 2) and not case.padding[0] % 2 == case.padding[1] % 2 == 1
+    return (tile, case.w[2]) in ROUNDINGS and not refused
+
+
+def find(tile: int, taps: int, stride: int, backward: bool) -> winograd.Variant:
+    """Return an algorithm that exists."""
+    variant = winograd.variant(tile, taps, stride, backward=backward)
+    assert variant is not None
+    return variant
+
+
+def assert_close(actual: Array, expected: Array, absolute: Array, rounding: tuple[int, int]) -> None:
     """Compare sums with exact ones; `absolute` holds the same sums of absolute products."""
     assert actual.shape == expected.shape
     assert np.isfinite(actual).all()
-    tolerance = ROUNDINGS[tile] * np.finfo(actual.dtype).eps * absolute.max()
+    tolerance = ROUNDINGS[rounding] * np.finfo(actual.dtype).eps * absolute.max()
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance)
 
 
 def check(case: Case, dtype: Any, tile: int) -> None:
-    """Compare the three entries with the loops."""
+    """Compare the entries that support the case with the loops."""
+    if not supports(case, tile):
+        return
     x, w, bias, grad = operands(case, dtype)
     size, options, strategy = [abs(a) for a in (x, w, bias, grad)], case.parameters, f"winograd{tile}"
+    rounding = tile, case.w[2]
     y = conv.conv2d_forward(x, w, bias, **options, strategy=strategy)
-    assert_close(y, naive.conv2d(x, w, bias, **options), naive.conv2d(*size[:3], **options), tile)
-    dx = conv.conv2d_grad_input(grad, w, case.x, **options, strategy=strategy)
-    absolute = naive.conv2d_grad_input(size[3], size[1], case.x, **options)
-    assert_close(dx, naive.conv2d_grad_input(grad, w, case.x, **options), absolute, tile)
+    assert_close(y, naive.conv2d(x, w, bias, **options), naive.conv2d(*size[:3], **options), rounding)
+    if supports(case, tile, backward=True):
+        dx = conv.conv2d_grad_input(grad, w, case.x, **options, strategy=strategy)
+        absolute = naive.conv2d_grad_input(size[3], size[1], case.x, **options)
+        assert_close(dx, naive.conv2d_grad_input(grad, w, case.x, **options), absolute, rounding)
     dw = conv.conv2d_grad_weight(grad, x, case.w, **options, strategy=strategy)
     absolute = naive.conv2d_grad_weight(size[3], size[0], case.w, **options)
-    assert_close(dw, naive.conv2d_grad_weight(grad, x, case.w, **options), absolute, tile)
+    assert_close(dw, naive.conv2d_grad_weight(grad, x, case.w, **options), absolute, rounding)
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Small convolutions of 3 x 3 filters."""
+    """Small convolutions of 3 x 3 filters, at stride 2 as well, and of 5 x 5 filters."""
+    taps, stride = draw(st.sampled_from([(3, 1), (5, 1), (3, 2)]))
     integer = lambda low, high: draw(st.integers(low, high))  # noqa: E731
     channels, filters = draw(st.sampled_from([1, 3, 8, 16, 17, 40])), draw(st.sampled_from([1, 5, 16, 31, 33]))
     x = (draw(st.sampled_from([1, 2, 3, 11])), channels, integer(1, 13), integer(1, 21))
-    case = Case(x=x, w=(filters, channels, 3, 3), padding=(integer(0, 3), integer(0, 3)))
+    case = Case(x, (filters, channels, taps, taps), (stride, stride), (integer(0, 3), integer(0, 3)))
     assume(min(case.plane) > 0)
     return case
 
@@ -87,21 +119,31 @@ def cases(draw: st.DrawFn) -> Case:
 # ---- the algorithm ----
 
 
-@pytest.mark.parametrize("tile", TILES)
-def test_matrices_compute_correlations(tile: int) -> None:
+@pytest.mark.parametrize("key", VARIANTS, ids=str)
+def test_matrices_compute_correlations(key: tuple[int, int, int, bool]) -> None:
     """In one dimension: A^T ((G g) * (B^T d)) is the correlation of d with g; they are exact but for rounding."""
-    v = winograd.VARIANTS[tile]
+    v, (_, taps, stride, backward) = find(*key), key
     rng = np.random.default_rng(0)
-    d, g = rng.standard_normal(tile + 2), rng.standard_normal(3)
-    y = np.array(v.outputs) @ ((np.array(v.weights) @ g) * (np.array(v.inputs) @ d))
-    np.testing.assert_allclose(y, np.correlate(d, g), rtol=0, atol=1e-14)
+    d, g = rng.standard_normal(v.reads), rng.standard_normal(taps)
+    y = np.array(v.outputs) @ ((np.array(v.weights) @ g)[list(v.filters)] * (np.array(v.inputs) @ d))
+    if backward:  # zeros between the elements, the first behind one more
+        d = np.stack([np.zeros_like(d), d], axis=1).reshape(-1)
+    expected = np.correlate(d, g)[: v.tile] if backward else np.correlate(d, g)[::stride]
+    np.testing.assert_allclose(y, expected, rtol=0, atol=2e-15 * 2**v.tile)
+    assert v.step == len(y) * stride // (4 if backward else 1)
+
+
+def test_an_unknown_algorithm_is_not_there() -> None:
+    assert winograd.variant(4, 5, 1) is None
+    assert winograd.variant(2, 5, 2) is None
+    assert winograd.variant(2, 3, 3) is None
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ["inputs", "weights", "outputs", "output_gradients", "weight_gradients"])
-@pytest.mark.parametrize("tile", TILES)
-def test_linear_transform(tile: int, kind: str, dtype: Any) -> None:
-    v, lanes, count = winograd.VARIANTS[tile], simd.lanes(dtype), 3
+@pytest.mark.parametrize("key", VARIANTS, ids=str)
+def test_linear_transform(key: tuple[int, int, int, bool], kind: str, dtype: Any) -> None:
+    v, lanes, count = find(*key), simd.lanes(dtype), 3
     matrix = np.array(
         {"output_gradients": v.outputs, "weight_gradients": v.weights}.get(kind) or getattr(v, kind), np.float64
     )
@@ -167,14 +209,14 @@ def test_any_shape(case: Case, tile: int, dtype: Any) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("tile", TILES)
-@pytest.mark.parametrize("case", [CASES[3], CASES[5], CASES[6]], ids=str)
+@pytest.mark.parametrize("case", [CASES[i] for i in (3, 5, 6, 8, 10, 11)], ids=str)
 def test_every_way_to_cut_the_work(case: Case, tile: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles outermost, channels in blocks, several rounds, several blocks of sums: on shapes too small for them."""
     set_num_threads(threads)
     monkeypatch.setattr(winograd_weights, "ROUND_BYTES", (20_000, 20_000))
     for few, filters, sums in ((0, 1, 1), (1000, 1, 1), (1000, 60_000, 60_000)):
         monkeypatch.setattr(winograd_correlation, "BLOCK_TILES", 5)
-        monkeypatch.setattr(winograd_correlation, "FEW_TILES", few)
+        monkeypatch.setattr(winograd_correlation, "FEW_ROWS", 36 * few)
         monkeypatch.setattr(winograd_correlation, "MANY_WEIGHTS", 0)
         monkeypatch.setattr(winograd_correlation, "FILTER_BYTES", filters)
         monkeypatch.setattr(winograd_weights, "FEW_TILES", few)
@@ -187,7 +229,7 @@ def test_every_way_to_cut_the_work(case: Case, tile: int, threads: int, monkeypa
 @pytest.mark.parametrize("tile", TILES)
 def test_relu_with_and_without_bias(tile: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd_correlation, "BLOCK_TILES", max(few, 5))
-    monkeypatch.setattr(winograd_correlation, "FEW_TILES", few)
+    monkeypatch.setattr(winograd_correlation, "FEW_ROWS", 36 * few)
     forget_plans()
     x, w, bias, _ = operands(CASES[3], np.float32)
     for addend in (bias, None):
@@ -210,9 +252,9 @@ def test_gradient_for_an_input_larger_than_was_read(tile: int) -> None:
 
 def test_threads_and_repetition_do_not_change_a_bit() -> None:
     """Only the sums of a weight gradient over many tiles depend on the number of threads, not on the run."""
-    for case in (CASES[5], CASES[6], LARGE):
+    for case in (CASES[5], CASES[6], CASES[8], CASES[11], LARGE):
         x, w, bias, grad = operands(case, np.float32)
-        for tile in TILES:
+        for tile in filter(partial(supports, case), TILES):
             options = {**case.parameters, "strategy": f"winograd{tile}"}
             runs = []
             for threads in (1, 2, 3, 2):
@@ -235,10 +277,23 @@ def test_threads_and_repetition_do_not_change_a_bit() -> None:
     [("winograd2", np.float32, 1.2e-6), ("winograd4", np.float32, 6e-6), ("winograd2", np.float64, 1e-14),
      ("winograd4", np.float64, 2e-14), (None, np.float64, 2e-14)],
 )  # fmt: skip
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("channels", [64, 512])
-def test_error_relative_to_the_largest_output(channels: int, strategy: str | None, dtype: Any, bound: float) -> None:
+def test_error_relative_to_the_largest_output(
+    channels: int, stride: int, strategy: str | None, dtype: Any, bound: float
+) -> None:
     """As the documentation of the switch states it; PyTorch's own weight gradients reach 5e-6 in float32."""
-    case = Case((4, channels, 8, 8), (64, channels, 3, 3), padding=(1, 1))
+    check_error(Case((4, channels, 8, 8), (64, channels, 3, 3), (stride, stride), (1, 1)), strategy, dtype, bound)
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float32, 6e-6), (np.float64, 2e-14)])
+@pytest.mark.parametrize("channels", [64, 512])
+def test_error_of_larger_filters(channels: int, dtype: Any, bound: float) -> None:
+    check_error(Case((4, channels, 8, 8), (64, channels, 5, 5), padding=(2, 2)), "winograd2", dtype, bound)
+
+
+def check_error(case: Case, strategy: str | None, dtype: Any, bound: float) -> None:
+    """Compare the three entries with the loops in float64."""
     x, w, _, grad = (a.astype(dtype) for a in operands(case, np.float32))
     options = {**case.parameters, "strategy": strategy}
     results = (
@@ -265,7 +320,7 @@ def test_points_were_chosen_for_accuracy() -> None:
          (1 / 24, -1 / 12, 1 / 6), (0, 0, 1)),
         ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1)),
     )  # fmt: skip
-    v = winograd.VARIANTS[4]
+    v = find(4, 3, 1, False)
     ours, theirs = (error_of(*matrices) for matrices in ((v.inputs, v.weights, v.outputs), usual))
     assert 2 * ours < theirs
 
@@ -293,7 +348,7 @@ def test_the_rule_and_the_switch() -> None:
         assert precision.get_float32_matmul_precision() == "high"
         assert "(winograd4)" in conv.explain(direction, *shapes, padding=(1, 1))
         assert "winograd" not in conv.explain(direction, *shapes, padding=(1, 1), dtype=np.float64)
-        for refused in ({"stride": (2, 2)}, {"dilation": (2, 2)}):
+        for refused in ({"stride": (2, 1)}, {"stride": (3, 3)}, {"dilation": (2, 2)}):
             assert "winograd" not in conv.explain(direction, *shapes, padding=(1, 1), **refused)
         autograd.set_float32_matmul_precision("highest")
         assert "winograd" not in conv.explain(direction, *shapes, padding=(1, 1))
@@ -372,14 +427,15 @@ def run_at_page_end() -> None:
         for case in CASES:
             for dtype in DTYPES:
                 x, w, bias, grad = (at_page_end(a) for a in operands(case, dtype))
-                for tile in TILES:
+                for tile in filter(partial(supports, case), TILES):
                     options = {**case.parameters, "strategy": f"winograd{tile}"}
                     empty, conv.np.empty = np.empty, guarded  # type: ignore[attr-defined]
-                    results = (
+                    results = [
                         conv.conv2d_forward(x, w, bias, **options),
-                        conv.conv2d_grad_input(grad, w, case.x, **options),
                         conv.conv2d_grad_weight(grad, x, case.w, **options),
-                    )
+                    ]
+                    if supports(case, tile, backward=True):
+                        results.append(conv.conv2d_grad_input(grad, w, case.x, **options))
                     conv.np.empty = empty  # type: ignore[attr-defined]
                     assert all(np.isfinite(result).all() for result in results)
 
@@ -399,3 +455,5 @@ def run_in_python_mode() -> None:
     """Compare both variants on a tiny shape."""
     for tile in TILES:
         check(Case((2, 3, 5, 4), (4, 3, 3, 3), padding=(1, 1)), np.float32, tile)
+        check(Case((2, 3, 5, 4), (4, 3, 3, 3), (2, 2), (1, 1)), np.float32, tile)
+    check(Case((2, 3, 5, 4), (4, 3, 5, 5), padding=(2, 2)), np.float32, 2)

@@ -29,7 +29,7 @@ from ops.kernels.geometry import ConvGeometry, Pair, conv_geometry
 from ops.kernels.jit import get_num_threads, threads_for
 from ops.kernels.precision import allows_shared_sums
 from ops.kernels.stages import Array
-from ops.kernels.winograd import VARIANTS
+from ops.kernels.winograd import TILES
 
 __all__ = ["conv2d_forward", "conv2d_grad_input", "conv2d_grad_weight", "explain"]
 
@@ -50,10 +50,10 @@ SENTENCES = {
     "depthwise": "each filter slides over its own channel, neighbouring pixels in the vector lanes",
     "columns": "the weights of a filter in the vector lanes, summed over images and pixels",
     "dot": "dot products along the output rows, image by image",
-    "winograd2": "Winograd F(2x2, 3x3), the channels in the vector lanes",
-    "winograd4": "Winograd F(4x4, 3x3), the channels in the vector lanes",
+    "winograd2": "Winograd's algorithm on tiles of 2 x 2 pixels, the channels in the vector lanes",
+    "winograd4": "Winograd's algorithm on tiles of 4 x 4 pixels, the channels in the vector lanes",
 }
-WINOGRAD = {f"winograd{tile}": tile for tile in VARIANTS}
+WINOGRAD = {f"winograd{tile}": tile for tile in TILES}
 """Strategies that share sums among outputs, and their tile."""
 
 
@@ -260,8 +260,9 @@ def _correlation_estimates(c: Correlation, dtype: np.dtype[Any]) -> dict[str, fl
         estimates["packed"] = conv_packed.cycles(c, lanes)
     if conv_depthwise.supports(c, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(c, lanes)
-    if winograd_correlation.supports(c):
-        estimates |= {name: winograd_correlation.cycles(tile, c, dtype) for name, tile in WINOGRAD.items()}
+    for name, tile in WINOGRAD.items():
+        if algorithm := winograd_correlation.algorithm(tile, c):
+            estimates[name] = winograd_correlation.cycles(algorithm, c, dtype)
     return estimates
 
 
@@ -364,8 +365,9 @@ def _grad_weight_plan(
     estimates["columns"] = conv_columns.cycles(seen, lanes)
     if conv_depthwise.supports_weights(seen, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(forward(seen), lanes)
-    if winograd_weights.supports(seen):
-        estimates |= {name: winograd_weights.cycles(tile, seen, dtype) for name, tile in WINOGRAD.items()}
+    for name, tile in WINOGRAD.items():
+        if algorithm := winograd_weights.algorithm(tile, seen):
+            estimates[name] = winograd_weights.cycles(algorithm, seen, dtype)
     name = _choose(estimates, strategy, dtype, shared_sums)
     run = WEIGHT_GRADIENTS[name](seen, dtype, threads) if 0 not in grad_shape else _nothing
     return Plan(name, run, threads, g, estimates, w_shape, seen is not g)

@@ -27,6 +27,9 @@ from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
 PIXELS = 320
 """Most pixels packed at once."""
 
+WAITED_CYCLES = 0.5
+"""Cycles that a weight is waited for where it meets a single vector of pixels."""
+
 BLOCK_ELEMENTS = 96 * 1024
 """Elements of the right factor that are built at once."""
 
@@ -68,7 +71,8 @@ def cycles(c: Correlation, lanes: int) -> float:
     else:
         per_channel = c.taps * (160 + 8 * c.rows.outputs * -(-c.columns.outputs // lanes))
         built = images * c.sources * (200 + per_channel + 2 * copy_cycles(c.rows, c.columns, lanes))
-    return c.groups * blocks * (products + calls + placed + built)
+    waited = WAITED_CYCLES * c.sources * c.targets * c.taps if vectors == 1 else 0.0
+    return c.groups * blocks * (products + waited + calls + placed + built)
 
 
 class PackedPlan:

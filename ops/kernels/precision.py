@@ -10,11 +10,20 @@ Why "high" is the default.  PyTorch's "high" allows products of about 16 bits (a
 its convolutions use on GPUs unless told otherwise, has 11 (5e-4).  Winograd's arithmetic is float32 throughout.  The
 largest error relative to the largest output, against float64, for normal numbers and 64 to 512 channels:
 
-                    direct sums         F(2x2)              F(4x4)              PyTorch's CPU kernels
+                    direct sums         2 x 2 tiles         4 x 4 tiles         PyTorch's CPU kernels
+    3 x 3 filters
     forward, dx     0.9e-6 to 3.0e-6    0.3e-6 to 1.1e-6    1.6e-6 to 4.4e-6    0.3e-6
     dw              0.8e-6 to 6.7e-6    0.5e-6 to 3.6e-6    1.0e-6 to 6.0e-6    0.8e-6 to 6.7e-6
+    at stride 2
+    forward         0.7e-6 to 2.7e-6    0.3e-6 to 1.0e-6    0.8e-6 to 2.0e-6    0.3e-6
+    dx              0.7e-6 to 2.0e-6    0.5e-6 to 1.2e-6    1.3e-6 to 5.6e-6    0.3e-6 to 1.9e-6
+    dw              0.2e-6 to 1.0e-6    0.3e-6 to 0.7e-6    0.5e-6 to 0.7e-6    0.2e-6 to 1.0e-6
+    5 x 5 filters
+    forward, dx     1.5e-6 to 4.8e-6    1.1e-6 to 3.5e-6                        0.4e-6 to 0.7e-6
+    dw              0.5e-6 to 1.6e-6    1.9e-6 to 3.7e-6                        0.5e-6 to 1.6e-6
 
-So F(4x4) costs about one bit where many channels are summed, and makes 3 x 3 convolutions two to three times as fast.
+So 4 x 4 tiles cost about one bit where many channels are summed, and make 3 x 3 convolutions two to three times as
+fast, a quarter at stride 2; 2 x 2 tiles of 5 x 5 filters cost nothing but in dw, and are twice as fast.
 
 When to choose "highest".  A tile of 2 x 2 or 4 x 4 outputs shares its sums: rounding errors are relative to the
 largest input near an output, not to those it reads, which matters where neighbours differ by many orders of

@@ -29,10 +29,12 @@ class Planes(NamedTuple):
     """Zeros above and to the left; negative: what is skipped there."""
     reads: int
     """Rows and columns of a patch."""
+    step: int
+    """Their distance from patch to patch."""
 
-    def buffer_bytes(self, v: Variant, strips: Strips, dtype: np.dtype[Any]) -> int:
+    def buffer_bytes(self, strips: Strips, dtype: np.dtype[Any]) -> int:
         """Return the size of the copy of a strip."""
-        height, width = (v.tile * (n - 1) + self.reads for n in (strips.rows, strips.tiles_w))
+        height, width = (self.step * (n - 1) + self.reads for n in (strips.rows, strips.tiles_w))
         return odd_lines(height * width * pixel_bytes(self.channels, dtype))
 
     def table(self, v: Variant, strips: Strips, places: tuple[int, int, int], dtype: np.dtype[Any]) -> Int64:
@@ -44,7 +46,7 @@ class Planes(NamedTuple):
         pixel = pixel_bytes(self.channels, dtype)
         leaves = v.transform(self.transform, dtype), simd.transpose(dtype), clear(dtype)
         return np.array(
-            [*leaves, simd.lanes(dtype), dtype.itemsize, self.channels, *self.plane, *self.padding, v.tile,
+            [*leaves, simd.lanes(dtype), dtype.itemsize, self.channels, *self.plane, *self.padding, self.step,
              self.reads, strips.tiles_h, strips.tiles_w, strips.rows, strips.per_image, pixel, tile,
              vector, position, v.patch * position], np.int64,
         )  # fmt: skip
@@ -56,16 +58,16 @@ def gather_tiles(x, table, strip, buffer, target):
 
     The buffer is (rows, columns, C + a vector); what lies outside the plane is zero in it.
     """
-    (leaf, transpose, clear_leaf, lanes, size, C, H, W, pad_h, pad_w, tile, reads, tiles_h, tiles_w, strip_rows,
+    (leaf, transpose, clear_leaf, lanes, size, C, H, W, pad_h, pad_w, stride, reads, tiles_h, tiles_w, strip_rows,
      per_image, pixel, pitch, step, column, row) = load_integers(table, 21)  # fmt: skip
     first, vector, plane = strip % per_image * strip_rows, lanes * size, H * W * size
     rows = min(strip_rows, tiles_h - first)
-    width = tile * (tiles_w - 1) + reads
+    width = stride * (tiles_w - 1) + reads
     left, skipped = min(max(pad_w, 0), width), max(-pad_w, 0)
     columns = max(0, min(W - skipped, width - left))
     image = x + strip // per_image * C * plane + skipped * size
-    for i in range(tile * (rows - 1) + reads):
-        h, line = first * tile - pad_h + i, buffer + i * width * pixel
+    for i in range(stride * (rows - 1) + reads):
+        h, line = first * stride - pad_h + i, buffer + i * width * pixel
         if h < 0 or h >= H:
             call(clear_leaf, line, width * pixel // vector)
             continue
@@ -80,8 +82,8 @@ def gather_tiles(x, table, strip, buffer, target):
     for i in range(rows):
         for c in range((C + lanes - 1) // lanes):
             call(
-                leaf, buffer + i * tile * width * pixel + c * vector, width * pixel, pixel,
-                target + i * tiles_w * pitch + c * step, row, column, tiles_w, tile * pixel, pitch,
+                leaf, buffer + i * stride * width * pixel + c * vector, width * pixel, pixel,
+                target + i * tiles_w * pitch + c * step, row, column, tiles_w, stride * pixel, pitch,
             )  # fmt: skip
     return rows * tiles_w
 
@@ -144,7 +146,7 @@ def filter_table(v: Variant, c: Correlation, dtype: np.dtype[Any], panel: int, p
     leaves = v.transform("weights", dtype), simd.transpose(dtype), simd.copy_panel(1, dtype)
     return np.array(
         [*leaves, simd.lanes(dtype), size, c.targets, c.target_stride * size, c.source_stride * size, int(c.backward),
-         int(biased), panel * size, position, v.patch * position], np.int64,
+         int(biased), panel * size, position, len(v.weights) * position, v.taps], np.int64,
     )  # fmt: skip
 
 
@@ -152,8 +154,8 @@ def filter_table(v: Variant, c: Correlation, dtype: np.dtype[Any], panel: int, p
 def transform_filters(w, table, first, count, channel, channels, taps, target):
     """Transform filters first ... + count of some channels to target (position, channel, filter)."""
     (leaf, transpose, _, lanes, size, targets, target_stride, source_stride, backward, _, panel, column,
-     row) = load_integers(table, 13)  # fmt: skip
-    vector = lanes * size
+     row, side) = load_integers(table, 14)  # fmt: skip
+    vector, square = lanes * size, side * side
     for k in range(first, first + count, lanes):
         for c in range(0, channels, lanes):
             number = min(lanes, channels - c)
@@ -161,19 +163,22 @@ def transform_filters(w, table, first, count, channel, channels, taps, target):
             place = target + c * panel + (k - first) * size
             if backward:
                 for i in range(number):
-                    for q in range(0, 9, lanes):
+                    for q in range(0, square, lanes):
                         call(
-                            transpose, filters + i * source_stride + q * size, target_stride, targets - k, 9 - q,
-                            taps + (9 * i + q) * vector, vector, lanes,
+                            transpose, filters + i * source_stride + q * size, target_stride, targets - k, square - q,
+                            taps + (square * i + q) * vector, vector, lanes,
                         )  # fmt: skip
-                call(leaf, taps + 8 * vector, -3 * vector, -vector, place, row, column, number, 9 * vector, panel)
+                call(
+                    leaf, taps + (square - 1) * vector, -side * vector, -vector, place, row, column, number,
+                    square * vector, panel,
+                )  # fmt: skip
             else:
-                for q in range(0, 9 * number, lanes):
+                for q in range(0, square * number, lanes):
                     call(
-                        transpose, filters + q * size, target_stride, targets - k, 9 * number - q, taps + q * vector,
-                        vector, lanes,
+                        transpose, filters + q * size, target_stride, targets - k, square * number - q,
+                        taps + q * vector, vector, lanes,
                     )  # fmt: skip
-                call(leaf, taps, 3 * vector, vector, place, row, column, number, 9 * vector, panel)
+                call(leaf, taps, side * vector, vector, place, row, column, number, square * vector, panel)
 
 
 @kernel
