@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import report, roofline, store
 from benchmarks.case import Case
 from benchmarks.catalogue import select
-from benchmarks.machine import usable_cores
+from benchmarks.machine import busy, usable_cores
 from benchmarks.measure import measure
 from benchmarks.peers import DEFAULT, MAGTAPE, Variant, choose
 from benchmarks.row import Plan, Row
@@ -38,6 +38,7 @@ examples:
   python -m benchmarks kernels/conv3x3/                    every case whose name begins so
   python -m benchmarks models/train --threads 1 2          training steps, then the speed-up of two threads
   python -m benchmarks models --variants all --save run.json
+  python -m benchmarks models/train --threads 2 --busy 1   the same beside a program that takes a core
   python -m benchmarks table run.json
   python -m benchmarks --list kernels/pool                 names alone
 """
@@ -58,6 +59,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     option("--variants", nargs="+", default=list(DEFAULT), metavar="V", help=f"peers (default: {' '.join(DEFAULT)})")
     option("--rounds", type=int, default=1, metavar="N", help="fresh processes per variant and benchmark (default: 1)")
     option("--seconds", type=float, default=0.5, metavar="S", help="timing per variant and benchmark (default: 0.5)")
+    option("--busy", type=int, default=0, metavar="N", help="cores that other programs keep busy (default: 0)")
     option(
         "--save", type=Path, metavar="FILE", help="store the run as JSON; rows of an existing FILE stay or are renewed"
     )
@@ -78,6 +80,10 @@ def check(options: argparse.Namespace) -> None:
             )
     if options.rounds < 1:
         raise SystemExit(f"benchmarks: --rounds {options.rounds}: expected at least 1")
+    if options.busy < 0:
+        raise SystemExit(f"benchmarks: --busy {options.busy}: expected 0 or more")
+    if options.busy and options.save:
+        raise SystemExit("benchmarks: --save keeps runs on an idle machine; leave out --busy")
     if not (options.seconds > 0 and math.isfinite(options.seconds)):
         raise SystemExit(f"benchmarks: --seconds {options.seconds}: expected a positive number")
 
@@ -149,7 +155,8 @@ def main() -> int:
         variants, reasons = choose(options.variants, options.jax_python)
         for reason in reasons:
             print(reason)
-        rows = compare(cases, variants, options)
+        with busy(options.busy):
+            rows = compare(cases, variants, options)
     return int(any(row.refused for row in rows))
 
 

@@ -5,9 +5,12 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +114,15 @@ def fastest(run: Callable[[int], None], threads: int) -> float:
                 list(pool.map(run, range(threads)))
             times.append(time.perf_counter() - begin)
     return min(times)
+
+
+@contextmanager
+def busy(processes: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Keep as many cores busy with programs that have nothing to do with ours."""
+    programs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield programs
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()

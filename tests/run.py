@@ -1,20 +1,29 @@
 """Run the whole suite: python -m tests.run [pytest options]. `make test` does.
 
-Three passes, for what one process cannot show: the whole suite on one thread in two processes; the table of
-primitives on two threads; the table and the engine on small cases without the JIT.
+Four passes, for what one process cannot show: the whole suite on one thread in two processes; the table of
+primitives on two threads; the kernels with every index checked, in vectors half as wide where the CPU has wider
+ones; the table and the engine on small cases without the JIT.
 """
 
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+import llvmlite.binding as llvm
 
 TABLE = ["tests/test_ops.py"]
 ENGINE = ["tests/test_engine_tape.py", "tests/test_engine_views.py", "tests/test_engine_function.py"]
+KERNELS = [*sorted(map(str, Path("tests").glob("test_kernels_*.py"))), "tests/test_guard_pages.py"]
+CHECKED = {"TEST_THREADS": "1", "HYPOTHESIS_PROFILE": "small", "NUMBA_BOUNDSCHECK": "1"}
+if llvm.get_host_cpu_features().get("avx512f"):
+    CHECKED["NUMBA_CPU_NAME"] = "haswell"  # AVX2
 
 PASSES = {
     "one thread": ({"TEST_THREADS": "1"}, ["-n", "2", "--dist", "worksteal"]),
     "two threads": ({"TEST_THREADS": "2", "HYPOTHESIS_PROFILE": "small"}, TABLE),
+    "indices checked": (CHECKED, ["-n", "2", "--dist", "worksteal", *KERNELS]),
     "without the JIT": ({"NUMBA_DISABLE_JIT": "1", "HYPOTHESIS_PROFILE": "small"}, ["-n", "2", *TABLE, *ENGINE]),
 }
 

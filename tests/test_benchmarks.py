@@ -1,13 +1,14 @@
 """The benchmarks run, refuse wrong results, and summarise a group as they say."""
 
 import importlib.util
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from benchmarks import measure, process_measures, store
+from benchmarks import machine, measure, process_measures, store
 from benchmarks.case import Case
 from benchmarks.catalogue import catalogue, select
 from benchmarks.measure import difference
@@ -51,6 +52,18 @@ def test_threads_that_cannot_be_had_are_refused():
     done = run("overhead", "--threads", "1000")
     assert done.returncode == 1
     assert done.stderr.startswith("benchmarks: --threads 1000: expected 1 to ")
+
+
+def test_what_busy_cores_falsify_is_not_stored(tmp_path):
+    done = run("overhead", "--busy", "1", "--save", str(tmp_path / "run.json"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("benchmarks: --save keeps runs on an idle machine")
+
+
+def test_other_programs_run_only_meanwhile():
+    with machine.busy(2) as programs:
+        assert [program.poll() for program in programs] == [None, None]
+    assert [program.poll() for program in programs] == [-signal.SIGKILL] * 2
 
 
 def row(name, ours, eager, channels_last, refused=""):
