@@ -26,8 +26,8 @@ from tests.naive import conv as naive
 
 Array = np.ndarray[Any, Any]
 DTYPES = [np.float32, np.float64]
-CORRELATIONS = [None, "positions", "batch", "flattened", "depthwise", "packed"]
-WEIGHT_GRADIENTS = [None, "filters", "dot", "columns", "depthwise", None]
+CORRELATIONS = [None, "positions", "batch", "flattened", "depthwise", "packed", "pointwise"]
+WEIGHT_GRADIENTS = [None, "filters", "dot", "columns", "depthwise", None, None]
 STRATEGIES = list(zip(CORRELATIONS, WEIGHT_GRADIENTS, strict=True))
 
 
@@ -88,6 +88,11 @@ CASES = [
     Case((3, 6, 5, 7), (9, 2, 2, 3), dilation=(2, 1), groups=3),
     Case((1, 2, 6, 70), (3, 2, 3, 5), padding=(1, 2), dilation=(1, 3)),
     Case((1, 1, 5, 150), (2, 1, 2, 3), padding=(1, 1)),
+    Case((2, 5, 7, 19), (4, 5, 1, 1), stride=(3, 2)),
+    Case((5, 6, 8, 8), (14, 3, 1, 1), stride=(2, 2), groups=2),
+    Case((2, 6, 16, 16), (33, 6, 1, 1)),
+    Case((2, 3, 35, 70), (5, 3, 11, 11), stride=(4, 4), padding=(2, 2)),
+    Case((2, 3, 9, 22), (5, 3, 2, 3), stride=(1, 4), padding=(1, 0)),
 ]
 
 
@@ -108,6 +113,16 @@ def cases(draw: st.DrawFn) -> Case:
     )
     assume(min(case.plane) > 0)
     return case
+
+
+@st.composite
+def pointwise_cases(draw: st.DrawFn) -> Case:
+    """Convolutions with 1 x 1 filters."""
+    integer = lambda low, high: draw(st.integers(low, high))  # noqa: E731
+    groups, channels = draw(st.sampled_from([1, 1, 2])), draw(st.sampled_from([1, 3, 17]))
+    side = st.sampled_from([1, 2, 3, 4, 7, 8, 14, 16, 33])
+    x = (draw(st.sampled_from([1, 2, 3, 8, 17])), groups * channels, draw(side), draw(side))
+    return Case(x, (groups * integer(1, 30), channels, 1, 1), (integer(1, 3), integer(1, 2)), groups=groups)
 
 
 @pytest.fixture(autouse=True)
@@ -154,8 +169,10 @@ def supported(strategy: str | None, direction: str, case: Case) -> bool:
         pointwise = case.w[2:] == case.stride == (1, 1) and case.padding == (0, 0)
         small = case.x[0] > 0 and 0 < case.plane[0] * case.plane[1] <= 160
         return small and (case.x[0] > 1 if pointwise else direction == "forward")
+    if strategy == "pointwise":
+        return case.x[0] > 0 and case.w[2:] == (1, 1) and case.padding == (0, 0) and case.stride[1] <= 2
     if strategy == "flattened":
-        return direction != "grad_input" or case.stride[1] <= 2
+        return direction != "grad_input" or case.stride[1] in (1, 2, 4)
     if strategy == "depthwise":
         reach = (case.w[3] - 1) * case.dilation[1]
         if not case.groups == case.x[1] == case.w[0] > 1 or reach > simd.lanes(np.float64):
@@ -304,6 +321,43 @@ def test_several_blocks_of_channels(monkeypatch: pytest.MonkeyPatch) -> None:
         conv._forward_plan.cache_clear()
         check_all(case, np.float32, "packed", None)
     conv._forward_plan.cache_clear()
+
+
+@settings(max_examples=60)
+@given(case=pointwise_cases(), dtype=st.sampled_from(DTYPES), threads=st.integers(1, 3))
+def test_any_pointwise_shape(case: Case, dtype: Any, threads: int) -> None:
+    set_num_threads(threads)
+    check_all(case, dtype, "pointwise", None)
+
+
+@pytest.mark.parametrize(("size", "vectors"), [(1, 1), (5000, 6), (5000, 48)])
+def test_several_blocks_of_pixels(size: int, vectors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.kernels.conv_pointwise.BLOCK_BYTES", size)
+    monkeypatch.setattr("ops.kernels.conv_pointwise.FEWEST_VECTORS", vectors)
+    for case in (
+        Case((5, 33, 5, 6), (7, 33, 1, 1)),
+        Case((3, 33, 16, 16), (14, 33, 1, 1)),
+        Case((3, 34, 15, 14), (14, 17, 1, 1), stride=(2, 2), groups=2),
+    ):
+        conv._forward_plan.cache_clear()
+        conv._grad_input_plan.cache_clear()
+        check_all(case, np.float32, "pointwise", None)
+    conv._forward_plan.cache_clear()
+    conv._grad_input_plan.cache_clear()
+
+
+def test_a_pointwise_filter_keeps_nan_and_infinity_in_their_pixels() -> None:
+    for stride in (1, 2):
+        case = Case((5, 3, 7, 7), (20, 3, 1, 1), stride=(stride, stride))
+        x, w, bias, grad = operands(case, np.float32)
+        x[3, 1, 2, 4], grad[3, 1, 2, 3] = np.nan, np.inf
+        for relu in (False, True):
+            y = conv.conv2d_forward(x, w, bias, **case.parameters, strategy="pointwise", relu=relu)
+            assert np.isnan(y[3, :, 2 // stride, 4 // stride]).all()
+            assert np.isnan(y).sum() == 20
+        dx = conv.conv2d_grad_input(grad, w, case.x, **case.parameters, strategy="pointwise")
+        assert np.isinf(dx[3, :, 2 * stride, 3 * stride]).all()
+        assert np.isfinite(dx).sum() == dx.size - 3
 
 
 def test_several_rounds_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -595,6 +649,7 @@ def run_in_python_mode() -> None:
         Case((3, 4, 5, 6), (2, 2, 2, 2), (2, 2), groups=2),
         Case((2, 2, 6, 5), (2, 1, 3, 3), padding=(1, 1), groups=2),
         Case((2, 2, 6, 5), (2, 1, 3, 3), (2, 2), padding=(1, 1), groups=2),
+        Case((2, 2, 6, 5), (3, 2, 1, 1), (2, 2)),
     ):
         for correlation, weight_gradient in STRATEGIES:
             check_all(case, np.float32, correlation, weight_gradient)

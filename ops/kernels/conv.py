@@ -17,6 +17,7 @@ from ops.kernels import (
     conv_dot,
     conv_flattened,
     conv_packed,
+    conv_pointwise,
     conv_positions,
     conv_weights,
     simd,
@@ -45,6 +46,7 @@ SENTENCES = {
     "positions": "neighbouring pixels in the vector lanes, image by image",
     "flattened": "neighbouring pixels in the vector lanes, the rows of a padded copy taken as one",
     "packed": "pixels of several small images packed into the vector lanes",
+    "pointwise": "a matrix product: neighbouring pixels, across images, in the vector lanes",
     "batch": "the images of the batch in the vector lanes",
     "filters": "the filters in the vector lanes, summed over images and pixels",
     "depthwise": "each filter slides over its own channel, neighbouring pixels in the vector lanes",
@@ -258,6 +260,8 @@ def _correlation_estimates(c: Correlation, dtype: np.dtype[Any]) -> dict[str, fl
         estimates["flattened"] = conv_flattened.cycles(c, lanes)
     if conv_packed.supports(c):
         estimates["packed"] = conv_packed.cycles(c, lanes)
+    if conv_pointwise.supports(c):
+        estimates["pointwise"] = conv_pointwise.cycles(c, lanes)
     if conv_depthwise.supports(c, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(c, lanes)
     for name, tile in WINOGRAD.items():
@@ -272,6 +276,7 @@ CORRELATIONS: dict[str, Callable[..., Callable[..., None]]] = {
     "depthwise": conv_depthwise.DepthwisePlan,
     "flattened": conv_flattened.FlattenedPlan,
     "packed": conv_packed.PackedPlan,
+    "pointwise": conv_pointwise.PointwisePlan,
     **{name: functools.partial(winograd_correlation.WinogradPlan, tile) for name, tile in WINOGRAD.items()},
 }
 WEIGHT_GRADIENTS: dict[str, Callable[..., Callable[..., None]]] = {

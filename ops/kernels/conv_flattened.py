@@ -48,8 +48,8 @@ class Walk(NamedTuple):
 
 
 def supports(c: Correlation) -> bool:
-    """Whether this strategy can compute c: at most two phases are interleaved."""
-    return not c.backward or c.columns.stride <= 2
+    """Whether this strategy can compute c: two or four phases are interleaved."""
+    return not c.backward or c.columns.stride in (1, 2, 4)
 
 
 def cycles(c: Correlation, lanes: int) -> float:

@@ -170,15 +170,18 @@ def convolve_bands(x, w, bias, y, work, layout, _step, t, chunks):
         target = y + image_group * targets * target_plane + b * band * target_row
         filters, biases = w + g * w_group, bias + g * targets * size
         table, count = (tables, tiles) if b < bands - 1 else (last_tables, last_tiles)
-        for i in range(count):
+        panels = (targets + tile_rows - 1) // tile_rows
+        for v in range(count * panels):
+            # A copy is near: a few planes of the result at a time are written from end to end.  An image in place is
+            # read once.
+            i, k = (v % count, v // count * tile_rows) if copy_size > 0 else (v // panels, v % panels * tile_rows)
             tile = layout + table + i * table_size
             (edge,) = load_integers(tile + table_size // 4 * 3, 1)
-            for k in range(0, targets, tile_rows):
-                call(
-                    leaf, filters + k * w_target, w_target, w_step, source, copy_step, layout + segments,
-                    n_segments, steps, tile, edge, target + k * target_plane, target_plane, mode,
-                    biases + k * size, relu, targets - k,
-                )  # fmt: skip
+            call(
+                leaf, filters + k * w_target, w_target, w_step, source, copy_step, layout + segments,
+                n_segments, steps, tile, edge, target + k * target_plane, target_plane, mode,
+                biases + k * size, relu, targets - k,
+            )  # fmt: skip
 
 
 CONVOLVE_BANDS = Worker(convolve_bands)

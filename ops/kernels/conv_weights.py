@@ -28,6 +28,9 @@ SMALL = 50_000
 TRANSPOSE_CYCLES = 0.5
 """Cycles per element of grad moved to the filters-innermost layout."""
 
+NEAR_ELEMENTS, FAR_PRODUCTS = 400_000, 1.4
+"""Elements of x that a cache holds, and what products cost beyond, of their cycles, if they skip most of them."""
+
 WEIGHT_CYCLES = 2.5
 """Cycles per weight brought into its final order."""
 
@@ -38,7 +41,9 @@ def cycles(g: ConvGeometry, lanes: int) -> float:
     tile = choose_tile(g.group_inputs, vectors)
     steps = sum(last - first for first, last in map(g.rows.outputs_of_tap, range(g.R)))
     steps *= sum(last - first for first, last in map(g.columns.outputs_of_tap, range(g.S)))
-    products = g.N * steps * tile_cycles(g.group_inputs, vectors, tile)
+    products = 1.0 * g.N * steps * tile_cycles(g.group_inputs, vectors, tile)
+    if g.R * g.S == 1 and g.stride[1] > 1 and g.N * g.C * g.H * g.W > NEAR_ELEMENTS:
+        products *= FAR_PRODUCTS
     tiles = g.R * g.S * -(-g.group_inputs // tile[0]) * -(-vectors // tile[1])
     calls = tiles * -(-g.N // images_per_block(g))
     moved = g.N * g.K * g.OH * g.OW

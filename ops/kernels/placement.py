@@ -2,6 +2,7 @@
 
 import functools
 
+from llvmlite import ir
 from numpy.typing import DTypeLike
 
 from ops.kernels.emitter import Emitter, vector_leaf
@@ -10,8 +11,8 @@ from ops.kernels.emitter import Emitter, vector_leaf
 def place_rows(pieces: int, phases: int, dtype: DTypeLike) -> int:
     """Return a leaf that stores pieces of vectors.
 
-    A vector of the result is one of the source, or the interleaved elements of two: `phases` vectors again, of which
-    up to `pieces` ranges are stored, each at a displacement of its own.
+    A vector of the result is one of the source, or the interleaved elements of two or four: `phases` vectors again, of
+    which up to `pieces` ranges are stored, each at a displacement of its own.
 
     Arguments, 8 of them:
         source, source_row, source_phase: address; distance of rows and of the vectors that are interleaved.
@@ -33,12 +34,20 @@ def _emit(e: Emitter, pieces: int, phases: int) -> None:
                 masks = [e.bit_mask(bits) for bits in numbers[1:]]
                 read, write = e.variable(e.get(source_at)), e.variable(e.add(target, numbers[0]))
                 with e.repeat(rows):
-                    values = [e.load(e.get(read))]
-                    if phases == 2:
-                        values = e.interleaved(values[0], e.load(e.add(e.get(read), source_phase)))
+                    values = _interleaved(
+                        e, [e.load(e.add(e.get(read), e.multiply(source_phase, i))) for i in range(phases)]
+                    )
                     for i, (value, mask) in enumerate(zip(values, masks, strict=True)):
                         e.store(value, e.add(e.get(write), i * e.vector_size), mask)
                     e.advance(read, source_row)
                     e.advance(write, target_row)
         e.advance(source_at, e.vector_size)
         e.advance(entry, 8 * pieces * (1 + phases))
+
+
+def _interleaved(e: Emitter, vectors: list[ir.Value]) -> list[ir.Value]:
+    """The first elements of 1, 2, 4 ... vectors, then their second elements ..."""
+    if len(vectors) == 1:
+        return vectors
+    even, odd = _interleaved(e, vectors[::2]), _interleaved(e, vectors[1::2])
+    return [part for pair in zip(even, odd, strict=True) for part in e.interleaved(*pair)]
