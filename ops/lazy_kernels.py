@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ops.kernels import row_norm as row_norm
     from ops.kernels import rows as rows
     from ops.kernels import softmax as softmax
+    from ops.kernels import softmax_columns as softmax_columns
     from ops.kernels import threads as threads
     from ops.kernels import transposing as transposing
 else:
@@ -43,6 +44,7 @@ else:
         _Lazy, ("row_norm", "rows", "softmax", "threads", "transposing")
     )
     kernel_precision, lookup, reduction = map(_Lazy, ("precision", "lookup", "reduction"))
+    softmax_columns = _Lazy("softmax_columns")
 
 
 def get_num_threads() -> int:

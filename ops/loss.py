@@ -19,6 +19,7 @@ from ops.arithmetic import abs
 from ops.comparison import clamp_min, where
 from ops.elementary import exp, log, xlogy
 from ops.lazy_kernels import softmax as kernels
+from ops.lazy_kernels import softmax_columns as column_kernels
 from ops.reduction import mean, sum
 from ops.shape import movedim, reshape
 from ops.softmax import log_softmax, softmax
@@ -65,9 +66,9 @@ def class_cross_entropy(
 
     Entries whose target is `ignore_index` count nothing; the mean divides by the sum of w[t].
     """
-    rows = _rows(x)
-    losses, row_weight, log_sum = kernels.cross_entropy_forward(
-        rows, target.reshape(len(rows)), weight, ignore_index=ignore_index, label_smoothing=label_smoothing
+    kernel, logits = _logits(x)
+    losses, row_weight, log_sum = kernel.cross_entropy_forward(
+        logits, target.reshape(target.size), weight, ignore_index=ignore_index, label_smoothing=label_smoothing
     )
     if reduction == "none":
         return losses.reshape(target.shape if x.ndim > 1 else ()), (log_sum, None)
@@ -98,8 +99,9 @@ def _(
     scale = grad.reshape(grad.size) if count is None else quiet.run(np.true_divide, grad, count)
     if scale.shape != log_sum.shape:
         scale = _filled(scale, log_sum)
-    dx = kernels.cross_entropy_backward(scale, _rows(x), target.reshape(log_sum.size), log_sum, weight, **options)
-    return _from_rows(dx, x.shape), None, None
+    kernel, logits = _logits(x)
+    dx = kernel.cross_entropy_backward(scale, logits, target.reshape(log_sum.size), log_sum, weight, **options)
+    return dx.reshape(x.shape), None, None
 
 
 def _filled(value: Any, like: Array) -> Array:
@@ -131,19 +133,11 @@ def _class_cross_entropy_grad(
     return movedim(dx.reshape((x.shape[0], *x.shape[2:], classes)), -1, 1)
 
 
-def _rows(x: Array) -> Array:
-    """Return x (N, C, ...) or (C,) as (rows, C)."""
-    if x.ndim == 2:
-        return x
-    if x.ndim == 1:
-        return x[None]
-    return np.moveaxis(x, 1, -1).reshape(x.size // max(x.shape[1], 1), x.shape[1])
-
-
-def _from_rows(rows: Array, shape: tuple[int, ...]) -> Array:
-    if len(shape) < 3:
-        return rows.reshape(shape)
-    return np.moveaxis(rows.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
+def _logits(x: Array) -> tuple[Any, Array]:
+    """Return x (N, C) or (C,) as rows, x (N, C, ...) as columns (N, C, positions), each with its kernels."""
+    if x.ndim < 3:
+        return kernels, x if x.ndim == 2 else x[None]
+    return column_kernels, x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
 def cross_entropy(

@@ -1,12 +1,11 @@
 """Softmax and its logarithm along a dimension."""
 
-from collections.abc import Callable
+import math
 from typing import Any
 
 import numpy as np
 
 from autograd import dtypes
-from autograd.elementwise import quiet
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.arithmetic import neg
@@ -14,49 +13,34 @@ from ops.dims import wrap_dim
 from ops.elementary import exp
 from ops.fused import fused
 from ops.lazy_kernels import softmax as kernels
+from ops.lazy_kernels import softmax_columns as column_kernels
 from ops.reduction import summed
 
-Formula = Callable[..., np.ndarray]
 
-
-def _by_rows(kernel: Any, formula: Formula, dim: int, *arrays: np.ndarray) -> np.ndarray:
-    """Run the kernel on rows along the last dimension, and NumPy's formula along any other."""
+def _along(dim: int, name: str, *arrays: np.ndarray) -> np.ndarray:
+    """Run the kernel of a name on rows along the last dimension, on columns along any other."""
     shape = arrays[0].shape
-    if dim == len(shape) - 1 and arrays[0].size:
-        return fused(kernel, *[x.reshape(-1, shape[-1]) for x in arrays]).reshape(shape)
+    if not arrays[0].size:
+        return np.empty_like(arrays[0])
     if not shape:
-        return fused(kernel, *[x.reshape(1, 1) for x in arrays]).reshape(())
-    return quiet.run(formula, dim, *arrays) if arrays[0].size else np.empty_like(arrays[0])
-
-
-def _softmax(dim: int, x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - np.maximum.reduce(x, dim, keepdims=True))
-    return e / np.add.reduce(e, dim, keepdims=True)
-
-
-def _softmax_grad(dim: int, grad: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return y * (grad - np.add.reduce(grad * y, dim, keepdims=True))
-
-
-def _log_softmax(dim: int, x: np.ndarray) -> np.ndarray:
-    x = x - np.maximum.reduce(x, dim, keepdims=True)
-    return x - np.log(np.add.reduce(np.exp(x), dim, keepdims=True))
-
-
-def _log_softmax_grad(dim: int, grad: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return grad - np.exp(y) * np.add.reduce(grad, dim, keepdims=True)
+        return fused(getattr(kernels, name), *[x.reshape(1, 1) for x in arrays]).reshape(())
+    inner = math.prod(shape[dim + 1 :])
+    if inner == 1:
+        return fused(getattr(kernels, name), *[x.reshape(-1, shape[dim]) for x in arrays]).reshape(shape)
+    in_three = (math.prod(shape[:dim]), shape[dim], inner)
+    return fused(getattr(column_kernels, name), *[x.reshape(in_three) for x in arrays]).reshape(shape)
 
 
 @primitive
 def normalized_exp(x: np.ndarray, *, dim: int) -> np.ndarray:
     """yᵢ = e^xᵢ / Σⱼ e^xⱼ."""
-    return _by_rows(kernels.softmax_forward, _softmax, dim, x)
+    return _along(dim, "softmax_forward", x)
 
 
 @primitive
 def softmax_grad(grad: np.ndarray, y: np.ndarray, *, dim: int) -> np.ndarray:
     """The gradient through y = softmax(x): yᵢ (gᵢ − Σⱼ gⱼ yⱼ)."""
-    return _by_rows(kernels.softmax_backward, _softmax_grad, dim, grad, y)
+    return _along(dim, "softmax_backward", grad, y)
 
 
 def _total(x: Any, dim: int) -> Any:
@@ -79,13 +63,13 @@ normalized_exp.primitive.name = "softmax"
 @primitive
 def normalized_log(x: np.ndarray, *, dim: int) -> np.ndarray:
     """yᵢ = xᵢ − log Σⱼ e^xⱼ."""
-    return _by_rows(kernels.log_softmax_forward, _log_softmax, dim, x)
+    return _along(dim, "log_softmax_forward", x)
 
 
 @primitive
 def log_softmax_grad(grad: np.ndarray, y: np.ndarray, *, dim: int) -> np.ndarray:
     """The gradient through y = log_softmax(x): gᵢ − e^yᵢ Σⱼ gⱼ."""
-    return _by_rows(kernels.log_softmax_backward, _log_softmax_grad, dim, grad, y)
+    return _along(dim, "log_softmax_backward", grad, y)
 
 
 normalized_log.vjp(x=lambda grad, output, dim: log_softmax_grad(grad, output, dim=dim))

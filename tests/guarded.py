@@ -32,6 +32,7 @@ from ops.kernels import (
     rows,
     scratch,
     softmax,
+    softmax_columns,
     transposing,
 )
 from ops.kernels.threads import least_threads, set_num_threads
@@ -210,6 +211,18 @@ def rows_and_elements(side: str) -> None:
         target = np.arange(n) % d
         losses = check("cross_entropy", softmax.cross_entropy_forward, x, target, side=side)
         check("cross_entropy_backward", softmax.cross_entropy_backward, losses[0], x, target, losses[2], side=side)
+        for columns in (3, 17, 530):
+            logits, slopes = (
+                values(2, min(d, 17), columns, dtype=dtype),
+                values(2, min(d, 17), columns + 0, dtype=dtype),
+            )
+            for name in ("softmax", "log_softmax"):
+                y = check(f"{name} columns", getattr(softmax_columns, f"{name}_forward"), logits, side=side)
+                check(f"{name}_backward columns", getattr(softmax_columns, f"{name}_backward"), slopes, y, side=side)
+            labels = np.arange(2 * columns) % min(d, 17)
+            losses = check("cross_entropy columns", softmax_columns.cross_entropy_forward, logits, labels, side=side)
+            arrays = losses[0], logits, labels, losses[2]
+            check("cross_entropy_backward columns", softmax_columns.cross_entropy_backward, *arrays, side=side)
         normal = check("layer_norm", row_norm.layer_norm_forward, x, w, b, side=side, eps=1e-5)
         check("layer_norm_backward", row_norm.layer_norm_backward, grad, x, w, *normal[1:], side=side)
         for shape in ((n, d, 1), (n, 3, d), (n, 2, 25)):

@@ -31,6 +31,7 @@ from ops.kernels import (
     row_norm,
     simd,
     softmax,
+    softmax_columns,
     transposing,
 )
 from ops.kernels.cache import KernelCache
@@ -40,7 +41,7 @@ from ops.kernels.threads import least_threads, start_pool
 config: Any = numba_config  # numba has some types, not all
 
 MODULES = (
-    *(product_cases, elementwise, arithmetic, softmax, norm, row_norm),
+    *(product_cases, elementwise, arithmetic, softmax, softmax_columns, norm, row_norm),
     *(pool, adaptive_pool, random, reduction, lookup, optim, transposing),
 )
 

@@ -26,6 +26,8 @@ class Elementary(NamedTuple):
     expm1: Function
     log1p_unit: Function
     """log(1 + x) for 0 <= x <= 1."""
+    log_from_one: Function
+    """log x for finite x >= 1; NaN stays NaN."""
     tanh: Function
     sigmoid: Function
     erf: Function
@@ -57,7 +59,8 @@ def elementary(real: type) -> Elementary:
 
     tanh = hyperbolic_tangent(real, exp)
     erf = error_function_32() if real is np.float32 else error_function_64(exp)
-    return Elementary(exp, expm1, logarithm_of_one_plus(real), tanh, sigmoid, erf)
+    log1p_unit = logarithm_of_one_plus(real)
+    return Elementary(exp, expm1, log1p_unit, logarithm_from_one(real, log1p_unit), tanh, sigmoid, erf)
 
 
 def logarithm_of_one_plus(real: type) -> Function:
@@ -74,6 +77,23 @@ def logarithm_of_one_plus(real: type) -> Function:
         return (zero if small else log_root) + two * s * horner(s * s, atanh)
 
     return log1p_unit
+
+
+def logarithm_from_one(real: type, log1p_unit: Function) -> Function:
+    """Make log x for finite x >= 1: x = 2^n m with 1 <= m < 2, n log 2 + log m."""
+    bits = np.int32 if real is np.float32 else np.int64
+    info = np.finfo(real)
+    mantissa, bias, mantissa_bits = bits(info.nmant), bits(1 - info.minexp), bits((1 << info.nmant) - 1)
+    one, bits_of_one, log2 = real(1), bits((1 - info.minexp) << info.nmant), real(math.log(2))
+
+    @kernel(inline=True, reassociate=False)
+    def log_from_one(x):
+        word = real(x).view(bits)
+        n = real(bits(word >> mantissa) - bias)
+        m = bits((word & mantissa_bits) | bits_of_one).view(real)
+        return n * log2 + log1p_unit(m - one) if x == x else x
+
+    return log_from_one
 
 
 def exponentials(real: type) -> tuple[Function, Function]:

@@ -175,6 +175,12 @@ def cross_entropy_loops(real: type) -> tuple[Function, ...]:
 @kernel
 def first_outside(target, classes, ignore_index):
     """Return the first position whose class does not exist, -1 if there is none."""
+    bad = 0
+    for i in range(target.size):  # without a way out it is vector code
+        t = target[i]
+        bad += (t != ignore_index) & ((t < 0) | (t >= classes))
+    if bad == 0:
+        return -1
     for i in range(target.size):
         t = target[i]
         if t != ignore_index and (t < 0 or t >= classes):
@@ -240,10 +246,7 @@ def cross_entropy_forward(
         shape = None if weight is None else weight.shape
         raise ValueError(f"cross_entropy: x {x.shape} does not match target {target.shape}, weight {shape}")
     loops, dtype = kernels(x.dtype), x.dtype
-    target = class_numbers(target)
-    bad = first_outside(target, classes, ignore_index)
-    if bad >= 0:
-        raise IndexError(f"cross_entropy: Target {target[bad]} is out of bounds for {classes} classes")
+    target = checked_classes(target, classes, ignore_index)
     result = CrossEntropy(np.empty(rows, dtype), np.empty(rows, dtype), np.empty(rows, dtype))
     loops.cross_entropy(
         threads_for(x.size, GRAIN),
@@ -299,6 +302,15 @@ def class_weights(weight: Array | None, classes: int, dtype: np.dtype[Any]) -> A
 def equal_weights(classes: int, dtype: np.dtype[Any]) -> Array:
     """Return ones, which no kernel writes to."""
     return np.ones(classes, dtype)
+
+
+def checked_classes(target: Array, classes: int, ignore_index: int) -> Array:
+    """Return classes in the form the loops take; raise IndexError for one that does not exist."""
+    target = class_numbers(target)
+    bad = first_outside(target, classes, ignore_index)
+    if bad >= 0:
+        raise IndexError(f"cross_entropy: Target {target[bad]} is out of bounds for {classes} classes")
+    return target
 
 
 def class_numbers(target: Array) -> Array:
