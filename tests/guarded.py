@@ -230,6 +230,8 @@ def rows_and_elements(side: str) -> None:
             batch = check("batch_norm", norm.batch_norm_forward, image, gain, gain, side=side, eps=1e-5)
             mean, invstd = [each for each in batch if each.shape == (shape[1],)][:2]
             check("batch_norm_apply", norm.batch_norm_apply, image, gain, gain, mean, invstd, side=side)
+            arrays = values(*shape, dtype=dtype), image, gain, mean, invstd
+            check("batch_norm_backward", norm.batch_norm_backward, *arrays, side=side, training=True)
         for function in ("exp", "tanh", "sigmoid", "erf", "relu", "silu", "gelu", "gelu_tanh"):
             check(function, getattr(elementwise, function), x, side=side)
         for function in ("tanh_grad", "sigmoid_grad", "relu_grad", "gelu_grad", "gelu_tanh_grad"):

@@ -11,6 +11,7 @@ from tests.naive import norm as naive
 
 TYPES = (np.float32, np.float64)
 SHAPES = st.tuples(st.integers(1, 5), st.sampled_from([1, 2, 6, 70]), st.sampled_from([1, 2, 9, 35]))
+SHAPES |= st.sampled_from([(33, 130, 1), (70, 37, 1), (97, 16, 1)])  # matrices of several blocks of rows
 EPS = 1e-3
 
 
@@ -180,3 +181,17 @@ def test_nan_stays_in_its_channel():
     y = norm.batch_norm_forward(x, None, None, eps=EPS).y
     assert np.isnan(y[:, 1]).all()
     assert (y[:, [0, 2]] == 0).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_and_infinity_stay_in_their_column(value):
+    x, grad = np.random.default_rng(0).standard_normal((2, 70, 37, 1)).astype(np.float32)
+    clean = norm.batch_norm_forward(x, None, None, eps=EPS)
+    expected = norm.batch_norm_backward(grad, x, None, clean.mean, clean.invstd, training=True)
+    x[33, 20] = value
+    result = norm.batch_norm_forward(x, None, None, eps=EPS)
+    gradients = norm.batch_norm_backward(grad, x, None, result.mean, result.invstd, training=True)
+    others = np.arange(37) != 20
+    for ours, theirs in (result.y, clean.y), (gradients.dx, expected.dx):
+        assert np.isnan(ours[:, 20]).all()
+        assert np.array_equal(ours[:, others], theirs[:, others])

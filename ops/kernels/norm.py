@@ -13,14 +13,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ops.kernels import column_leaves as leaves
 from ops.kernels.arrays import dense, flat
 from ops.kernels.jit import kernel, split, threads_for
 from ops.kernels.scalar import Function
+from ops.kernels.simd import address_of, call
 
 Array = np.ndarray[Any, Any]
 
 GRAIN = 16384
 """Elements per thread below which a second thread costs more than it saves."""
+
+ROWS = 32
+"""Rows of a matrix that are summed in the element type."""
 
 
 class Kernels(NamedTuple):
@@ -120,56 +125,82 @@ def image_loops(real: type) -> tuple[Function, ...]:
     return forward, affine, backward
 
 
-def matrix_loops(real: type) -> tuple[Function, ...]:
+@kernel(inline=True)
+def sum_columns(x, grad, start, pivot, leaf):
+    """Return float64 sums of `column_sums` over all rows of x (N, C), columns start, start + 1, ..."""
+    columns, size, pitch = pivot.size, x.itemsize, x.shape[1] * x.itemsize
+    first, second = np.zeros(columns, np.float64), np.zeros(columns, np.float64)
+    part = np.empty((2, columns), x.dtype)
+    for n in range(0, x.shape[0], ROWS):
+        part[:] = 0
+        at = n * pitch + start * size
+        call(
+            leaf, address_of(x) + at, address_of(grad) + at, pitch, min(ROWS, x.shape[0] - n), columns,
+            address_of(pivot), address_of(part), address_of(part) + columns * size,
+        )  # fmt: skip
+        s, q = part[0], part[1]
+        for i in range(s.size):
+            first[i] += s[i]
+        for i in range(q.size):
+            second[i] += q[i]
+    return first, second
+
+
+@kernel(inline=True)
+def map_columns(x, grad, y, start, table, leaf):
+    """Run `column_map` on columns start, start + 1, ... of x (N, C), from the last row to the first."""
+    columns, size, pitch = table.shape[1], x.itemsize, x.shape[1] * x.itemsize
+    at = (x.shape[0] - 1) * pitch + start * size
+    call(
+        leaf, address_of(x) + at, address_of(grad) + at, address_of(y) + at, -pitch, x.shape[0], columns,
+        address_of(table), columns * size,
+    )  # fmt: skip
+
+
+def matrix_loops(_real: type) -> tuple[Function, ...]:
     """Make the same loops over x (N, C), a range of its columns side by side; the second pass runs backwards."""
 
     @kernel
-    def affine(start, stop, x, weight, bias, mean, invstd, y):
-        m, o, k = mean[start:stop], bias[start:stop], invstd[start:stop] * weight[start:stop]
-        for n in range(x.shape[0] - 1, -1, -1):
-            row, out = x[n][start:stop], y[n][start:stop]
-            for i in range(out.size):
-                out[i] = (row[i] - m[i]) * k[i] + o[i]
+    def affine(start, stop, x, weight, bias, mean, invstd, y, addresses):
+        table = np.empty((3, stop - start), x.dtype)
+        table[0], table[2] = mean[start:stop], bias[start:stop]
+        table[1] = invstd[start:stop] * weight[start:stop]
+        map_columns(x, x, y, start, table, addresses[1])
 
     @kernel
-    def forward(start, stop, x, weight, bias, eps, mean, var, invstd, y):
-        s, q, rows = np.zeros(stop - start, np.float64), np.zeros(stop - start, np.float64), x.shape[0]
-        pivot = x[0][start:stop]
-        for n in range(rows % 2, rows, 2):  # the first row is the pivot, and adds nothing
-            row, other = x[n][start:stop], x[n + 1][start:stop]
-            for i in range(s.size):
-                d, e = row[i] - pivot[i], other[i] - pivot[i]
-                s[i] += d + e
-                q[i] += d * d + e * e
+    def forward(start, stop, x, weight, bias, eps, mean, var, invstd, y, addresses):
+        """Mean and biased variance come from sums about the first row."""
+        rows, pivot = x.shape[0], x[0][start:stop]
+        s, q = sum_columns(x, x, start, pivot, addresses[0])
         for i in range(s.size):
             m = s[i] / rows
             v = q[i] / rows - m * m
             v = 0.0 if v < 0.0 else v
             c = start + i
             mean[c], var[c], invstd[c] = pivot[i] + m, v, 1.0 / math.sqrt(v + eps)
-        affine(start, stop, x, weight, bias, mean, invstd, y)
+        affine(start, stop, x, weight, bias, mean, invstd, y, addresses)
 
     @kernel
-    def backward(start, stop, grad, x, weight, mean, invstd, training, dx, dweight, dbias):
-        s, q, rows = np.zeros(stop - start, np.float64), np.zeros(stop - start, np.float64), x.shape[0]
-        m, inv = mean[start:stop], invstd[start:stop]
-        for n in range(rows):
-            g, row = grad[n][start:stop], x[n][start:stop]
-            for i in range(s.size):
-                s[i] += g[i]
-                q[i] += g[i] * (row[i] - m[i])
-        dw, db, share = dweight[start:stop], dbias[start:stop], training / real(rows)
+    def backward(start, stop, grad, x, weight, mean, invstd, training, dx, dweight, dbias, addresses):
+        """dx = k grad - k share dbias - k share dweight invstd (x - mean), k = invstd weight."""
+        s, q = sum_columns(x, grad, start, mean[start:stop], addresses[2])
+        table, share = np.empty((4, stop - start), x.dtype), training / x.dtype.type(x.shape[0])
         for i in range(s.size):
-            dw[i], db[i] = q[i] * inv[i], s[i]
-        k, slope, shift = inv * weight[start:stop], share * (inv * dw), share * db
-        for n in range(rows - 1, -1, -1):
-            g, row, d = grad[n][start:stop], x[n][start:stop], dx[n][start:stop]
-            for i in range(d.size):
-                d[i] = g[i] - slope[i] * (row[i] - m[i])
-            for i in range(d.size):  # a loop of its own: with more arrays it would not become vector code
-                d[i] = k[i] * (d[i] - shift[i])
+            c = start + i
+            k, dweight[c], dbias[c] = invstd[c] * weight[c], q[i] * invstd[c], s[i]
+            table[0, i], table[1, i] = mean[c], -k * share * dweight[c] * invstd[c]
+            table[2, i], table[3, i] = -k * share * dbias[c], k
+        map_columns(x, grad, dx, start, table, addresses[3])
 
     return forward, affine, backward
+
+
+@functools.cache
+def matrix_leaves(dtype: np.dtype[Any]) -> tuple[Array]:
+    """Return the addresses of the leaves that the loops over matrices call."""
+    sums, maps = leaves.column_sums, leaves.column_map
+    forward = sums(dtype, products=False), maps(dtype, gradient=False)
+    return (np.array([*forward, sums(dtype, products=True), maps(dtype, gradient=True)], np.int64),)
 
 
 class BatchNorm(NamedTuple):
@@ -202,6 +233,8 @@ class Layout(NamedTuple):
     parts: int
     """Channels: what the threads divide."""
     threads: int
+    leaves: tuple[Array, ...]
+    """What the loops take beside their arrays."""
 
 
 def layout(x: Array) -> Layout:
@@ -209,8 +242,8 @@ def layout(x: Array) -> Layout:
     images, channels, positions = x.shape
     loops, threads = kernels(x.dtype, positions == 1), threads_for(x.size, GRAIN)
     if positions == 1:
-        return Layout(loops, (images, channels), channels, min(threads, channels))
-    return Layout(loops, x.shape, channels, threads)
+        return Layout(loops, (images, channels), channels, min(threads, channels), matrix_leaves(x.dtype))
+    return Layout(loops, x.shape, channels, threads, ())
 
 
 def batch_norm_forward(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> BatchNorm:
@@ -219,7 +252,7 @@ def batch_norm_forward(x: Array, weight: Array | None, bias: Array | None, *, ep
     y[n, c, p] = (x[n, c, p] - mean[c]) invstd[c] weight[c] + bias[c], invstd = 1 / sqrt(var + eps), var
     biased (Ioffe and Szegedy 2015, algorithm 1).
     """
-    loops, shape, count, threads = layout(x)
+    loops, shape, count, threads, more = layout(x)
     channels, dtype = x.shape[1], x.dtype
     if x.size == 0:
         return BatchNorm(np.empty(x.shape, dtype), *(np.full(channels, np.nan, dtype) for _ in range(3)))
@@ -235,13 +268,14 @@ def batch_norm_forward(x: Array, weight: Array | None, bias: Array | None, *, ep
         var,
         invstd,
         y.reshape(shape),
+        *more,
     )
     return BatchNorm(y, mean, var, invstd)
 
 
 def batch_norm_apply(x: Array, weight: Array | None, bias: Array | None, mean: Array, invstd: Array) -> Array:
     """Normalise by given statistics: y[n, c, p] = (x[n, c, p] - mean[c]) invstd[c] weight[c] + bias[c]."""
-    loops, shape, count, threads = layout(x)
+    loops, shape, count, threads, more = layout(x)
     channels, dtype = x.shape[1], x.dtype
     y = np.empty(x.shape, dtype)
     loops.affine(
@@ -253,6 +287,7 @@ def batch_norm_apply(x: Array, weight: Array | None, bias: Array | None, mean: A
         filled(mean, 0, channels, dtype),
         filled(invstd, 1, channels, dtype),
         y.reshape(shape),
+        *more,
     )
     return y
 
@@ -265,7 +300,7 @@ def batch_norm_backward(
     dbias = sum grad, dweight = sum grad h, dx = weight invstd (grad - dbias / M - h dweight / M) where the
     statistics were those of the batch, dx = weight invstd grad where they were constants (training=False).
     """
-    loops, shape, count, threads = layout(x)
+    loops, shape, count, threads, more = layout(x)
     channels, dtype = x.shape[1], x.dtype
     if x.size == 0:
         return Gradients(np.empty(x.shape, dtype), np.zeros(channels, dtype), np.zeros(channels, dtype))
@@ -282,6 +317,7 @@ def batch_norm_backward(
         result.dx.reshape(shape),
         result.dweight,
         result.dbias,
+        *more,
     )
     return result
 

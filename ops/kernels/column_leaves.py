@@ -1,0 +1,125 @@
+"""Vector code over the columns of a matrix, several rows at a time: sums about a pivot, and normalisation.
+
+The lanes run along a row.  Sums are kept in memory, in the first-level cache, and several rows are added to one
+before it is stored; LLVM would test so many arrays for overlap that it leaves such loops scalar.  The gradient of
+batch norm of (4096, 512): 0.8 ms where loops took 1.2 ms (Zen 4, AVX-512, one thread).
+
+Addresses and the pitch, the distance of rows, count bytes; everything else counts elements.
+"""
+
+import functools
+from collections.abc import Callable
+
+from llvmlite import ir
+from numpy.typing import DTypeLike
+
+from ops.kernels.emitter import Emitter, vector_leaf
+from ops.kernels.native import INT
+
+SUMMED = 4
+"""Rows that are added before a sum is stored."""
+
+MAPPED = 2
+"""Rows that share what is loaded for a column."""
+
+
+@functools.cache
+def column_sums(dtype: DTypeLike, *, products: bool) -> int:
+    """Return a leaf: with d = x[r, i] - pivot[i], s[i] += sum_r d and q[i] += sum_r d^2.
+
+    With `products`, s[i] += sum_r grad[r, i] and q[i] += sum_r grad[r, i] d.
+    Arguments, 8: x, grad (not read without products), pitch, rows, columns, pivot, s, q.
+    """
+    emit = functools.partial(_emit_sums, products=products)
+    return vector_leaf("column_products" if products else "column_moments", 8, dtype, emit)
+
+
+def _emit_sums(e: Emitter, products: bool) -> None:
+    x, grad, pitch, rows, columns, pivot, s, q = e.arguments
+    b = e.builder
+
+    def block(row: ir.Value, grad_row: ir.Value, at: ir.Value, mask: ir.Value | None, count: int) -> None:
+        middle, first, second = e.load(e.add(pivot, at), mask), [], []
+        for i in range(count):
+            shift = e.add(at, e.multiply(pitch, i))
+            d = b.fsub(e.load(e.add(row, shift), mask), middle)
+            g = e.load(e.add(grad_row, shift), mask) if products else d
+            first.append(g)
+            second.append(b.fmul(g, d))
+        for target, terms in (s, first), (q, second):
+            total = e.load(e.add(target, at), mask)
+            e.store(b.fadd(total, _paired(e, terms)), e.add(target, at), mask)
+
+    _for_rows(e, rows, columns, pitch, (x, grad), SUMMED, block)
+
+
+def _paired(e: Emitter, terms: list[ir.Value]) -> ir.Value:
+    """Add vectors in pairs."""
+    while len(terms) > 1:
+        terms = [e.builder.fadd(*terms[i : i + 2]) for i in range(0, len(terms), 2)]
+    return terms[0]
+
+
+@functools.cache
+def column_map(dtype: DTypeLike, *, gradient: bool) -> int:
+    """Return a leaf: y[r, i] = (x[r, i] - mean[i]) slope[i] + shift[i].
+
+    With `gradient`, y[r, i] = (x[r, i] - mean[i]) slope[i] + (grad[r, i] gain[i] + shift[i]).
+    Arguments, 8: x, grad (not read without gradient), y, pitch (negative to go backwards), rows, columns, table,
+    table_pitch; rows of the table are mean, slope, shift, gain.
+    """
+    emit = functools.partial(_emit_map, gradient=gradient)
+    return vector_leaf("column_gradient" if gradient else "column_affine", 8, dtype, emit)
+
+
+def _emit_map(e: Emitter, gradient: bool) -> None:
+    x, grad, y, pitch, rows, columns, table, table_pitch = e.arguments
+    b = e.builder
+
+    def block(
+        row: ir.Value, grad_row: ir.Value, out: ir.Value, at: ir.Value, mask: ir.Value | None, count: int
+    ) -> None:
+        places = [e.add(e.add(table, e.multiply(table_pitch, i)), at) for i in range(4 if gradient else 3)]
+        mean, slope, shift, *gain = [e.load(place, mask) for place in places]
+        for i in range(count):
+            step = e.add(at, e.multiply(pitch, i))
+            rest = shift
+            if gradient:
+                rest = e.multiply_add(e.load(e.add(grad_row, step), mask), gain[0], shift)
+            value = e.multiply_add(b.fsub(e.load(e.add(row, step), mask), mean), slope, rest)
+            e.store(value, e.add(out, step), mask)
+
+    _for_rows(e, rows, columns, pitch, (x, grad, y), MAPPED, block)
+
+
+def _for_rows(
+    e: Emitter,
+    rows: ir.Value,
+    columns: ir.Value,
+    pitch: ir.Value,
+    arrays: tuple[ir.Value, ...],
+    abreast: int,
+    block: Callable[..., None],
+) -> None:
+    """Emit block(*addresses, displacement, mask, count) for all columns of `abreast` rows at a time, then of single rows."""
+    b = e.builder
+    vectors = b.sdiv(columns, INT(e.lanes))
+    left = b.sub(columns, e.multiply(vectors, e.lanes))
+    tail, places, at = e.mask(left), [e.variable(array) for array in arrays], e.variable(INT(0))
+
+    def all_columns(count: int) -> None:
+        addresses = [e.get(place) for place in places]
+        e.set(at, INT(0))
+        with e.repeat(vectors):
+            block(*addresses, e.get(at), None, count)
+            e.advance(at, e.vector_size)
+        with e.when(left, ">", 0):
+            block(*addresses, e.get(at), tail, count)
+        for place in places:
+            e.advance(place, e.multiply(pitch, count))
+
+    groups = b.sdiv(rows, INT(abreast))
+    with e.repeat(groups):
+        all_columns(abreast)
+    with e.repeat(b.sub(rows, e.multiply(groups, abreast))):
+        all_columns(1)
