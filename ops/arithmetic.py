@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
-from autograd.elementwise import elementwise
+from autograd.elementwise import SMALL, elementwise
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
-from ops.comparison import eq, ge, gt, logical_and, logical_not, where
+from ops.comparison import FLOATS, eq, ge, gt, logical_and, logical_not, where
 from ops.elementary import log, zeros_of
 from ops.lazy_kernels import arithmetic
+from ops.lazy_kernels import elementwise as kernels
 
 # -- the four operations -----------------------------------------------------------------------------------------------
 
@@ -262,6 +263,8 @@ abs.vjp(x=lambda grad, x: grad * sign(x))
 @elementwise
 def sign(x: np.ndarray) -> np.ndarray:
     """yᵢ = −1, 0 or 1 as xᵢ < 0, = 0 (or NaN), > 0."""
+    if x.size > SMALL and x.dtype in FLOATS:
+        return kernels.sign(x)
     positive = x > 0
     return positive if x.dtype.kind == "b" else np.subtract(positive, x < 0, dtype=x.dtype)
 

@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
-from autograd.elementwise import elementwise
+from autograd.elementwise import SMALL, elementwise
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
+from ops.lazy_kernels import choices
+from ops.lazy_kernels import elementwise as kernels
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 # -- comparisons -------------------------------------------------------------------------------------------------------
 
@@ -265,7 +269,8 @@ def lcm(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @elementwise
 def chosen(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ where condition i holds, else yᵢ."""
-    return np.where(condition, x, y)
+    z = choices.where(condition, x, y) if condition.size > SMALL else None
+    return np.where(condition, x, y) if z is None else z
 
 
 chosen.vjp(
@@ -370,6 +375,10 @@ fmin.vjp(
 @elementwise
 def clamped(x: np.ndarray, low: np.ndarray | None, high: np.ndarray | None) -> np.ndarray:
     """yᵢ = min(max(xᵢ, lᵢ), hᵢ). The gradient goes to xᵢ where lᵢ ≤ xᵢ ≤ hᵢ, else to the bound."""
+    bounds = [bound for bound in (low, high) if bound is not None]
+    if x.size > SMALL and x.dtype in FLOATS and all(b.ndim == 0 and b.dtype == x.dtype and b == b for b in bounds):
+        least, most = -math.inf if low is None else low, math.inf if high is None else high
+        return kernels.clamp(x, least, most)  # type: ignore[arg-type]  # arrays of one number
     y = x if low is None else np.maximum(x, low)
     return y if high is None else np.minimum(y, high)
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ops.kernels import adaptive_pool as adaptive_pool
     from ops.kernels import arithmetic as arithmetic
+    from ops.kernels import choices as choices
     from ops.kernels import conv as conv
     from ops.kernels import elementwise as elementwise
+    from ops.kernels import extremes as extremes
     from ops.kernels import gemm as gemm
     from ops.kernels import lookup as lookup
     from ops.kernels import norm as norm
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ops.kernels import reduction as reduction
     from ops.kernels import row_norm as row_norm
     from ops.kernels import rows as rows
+    from ops.kernels import scan as scan
     from ops.kernels import softmax as softmax
     from ops.kernels import softmax_columns as softmax_columns
     from ops.kernels import threads as threads
@@ -44,7 +47,7 @@ else:
         _Lazy, ("row_norm", "rows", "softmax", "threads", "transposing")
     )
     kernel_precision, lookup, reduction = map(_Lazy, ("precision", "lookup", "reduction"))
-    softmax_columns = _Lazy("softmax_columns")
+    softmax_columns, choices, extremes, scan = map(_Lazy, ("softmax_columns", "choices", "extremes", "scan"))
 
 
 def get_num_threads() -> int:

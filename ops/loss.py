@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from autograd.elementwise import elementwise, quiet
+from autograd.elementwise import SMALL, elementwise, quiet
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.activation import logsigmoid
 from ops.arithmetic import abs
 from ops.comparison import clamp_min, where
-from ops.elementary import exp, log, xlogy
+from ops.elementary import exp, log, sigmoid, sigmoid_grad, xlogy
+from ops.lazy_kernels import elementwise as element_kernels
+from ops.lazy_kernels import reduction as reduction_kernels
 from ops.lazy_kernels import softmax as kernels
 from ops.lazy_kernels import softmax_columns as column_kernels
-from ops.reduction import mean, sum
+from ops.reduction import mean, sum, total
 from ops.shape import movedim, reshape
 from ops.softmax import log_softmax, softmax
 
@@ -289,16 +291,28 @@ def _check_classes(name: str, input: Tensor, target: Any) -> None:
 @elementwise
 def squared_error(x: Any, target: Any, *, reduction: str) -> Array:
     """(x − target)² of every element, their sum, or their mean."""
+    if reduction != "none" and _fused(x, target):
+        sum_of = reduction_kernels.sum_squared_differences(x, target)[0]
+        return sum_of / x.dtype.type(x.size) if reduction == "mean" else sum_of
     d = np.subtract(x, target)
     if reduction == "none":
         return d * d
     flat = d.reshape(d.size)
-    total = np.dot(flat, flat)
-    return total / d.dtype.type(d.size) if reduction == "mean" else total
+    sum_of = np.dot(flat, flat) if d.size <= SMALL else total(np.square(flat), (0,), False)
+    return sum_of / d.dtype.type(d.size) if reduction == "mean" else sum_of
+
+
+def _fused(x: Any, y: Any) -> bool:
+    """Return whether two arrays are so large, and so alike, that a kernel takes them in one pass."""
+    return x.size > SMALL and x.shape == y.shape and x.dtype is y.dtype and x.dtype.kind == "f" and x.itemsize > 2
 
 
 @squared_error.joint_vjp
 def _(grad: Any, wanted: Any, x: Any, target: Any, reduction: str) -> tuple[Any, Any]:
+    size = math.prod(x.shape)
+    if not isinstance(grad, Tensor) and grad.ndim == 0 and _fused(x, target):
+        dx = element_kernels.scaled_difference(x, target, float(grad) * (2 / size if reduction == "mean" else 2.0))
+        return dx, -dx if wanted[1] else None
     d = x - target
     slope = 2 / math.prod(d.shape) if reduction == "mean" and math.prod(d.shape) else 2.0
     dx = (grad * slope) * d
@@ -435,6 +449,26 @@ def binary_cross_entropy(
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
+@primitive(promotion="common")
+@elementwise
+def logit_loss(x: Any, target: Any) -> Array:
+    """(1 − t) x − log σ(x), with −log σ(x) = max(−x, 0) + log(1 + e^−|x|)."""
+    if _fused(x, target):
+        return element_kernels.logit_loss(x, target)
+    return (1 - target) * x + (np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x))))
+
+
+@primitive(promotion="common")
+@elementwise
+def logit_error(x: Any, target: Any) -> Array:
+    """σ(x) − t: the derivative of `logit_loss` in x."""
+    return element_kernels.logit_error(x, target) if _fused(x, target) else 1 / (1 + np.exp(-x)) - target
+
+
+logit_loss.vjp(x=lambda grad, x, target: grad * logit_error(x, target), target=lambda grad, x: -grad * x)
+logit_error.vjp(x=lambda grad, x: sigmoid_grad(grad, sigmoid(x)), target=lambda grad: -grad)
+
+
 def binary_cross_entropy_with_logits(
     input: Any,
     target: Any,
@@ -455,9 +489,10 @@ def binary_cross_entropy_with_logits(
             f"binary_cross_entropy_with_logits: Target size ({list(target.shape)}) must be the same as "
             f"input size ({list(input.shape)})"
         )
-    share = None if pos_weight is None else (pos_weight - 1) * target + 1
-    logs = logsigmoid(input)
-    loss = (1 - target) * input - (logs if share is None else share * logs)
+    if pos_weight is None:
+        loss = logit_loss(input, target)
+    else:
+        loss = (1 - target) * input - ((pos_weight - 1) * target + 1) * logsigmoid(input)
     return reduced(loss if weight is None else loss * weight, reduction)
 
 

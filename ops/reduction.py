@@ -15,15 +15,19 @@ from autograd.elementwise import SMALL, quiet
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.arithmetic import abs, minus, plus, power, sign, sub
-from ops.comparison import eq, isnan, logical_or, maximum, minimum, ne, where
+from ops.comparison import FLOATS, eq, isnan, logical_or, maximum, minimum, ne, where
 from ops.dims import wrap_dim, wrap_dims
 from ops.elementary import exp, zeros_of
+from ops.lazy_kernels import extremes
 from ops.lazy_kernels import reduction as kernels
 from ops.scan import accumulated, product_before
 from ops.scattering import gathered
 from ops.shape import expanded, ravel, squeeze
 
 Sizes = tuple[int, ...]
+
+LEAST_ROW = 16
+"""Elements of a row from which its extremes are found sooner by a kernel."""
 
 
 def reduced_dims(name: str, dim: Any, ndim: int) -> Sizes:
@@ -278,13 +282,25 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
 @primitive
 def largest(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = max xᵢ over `dim`, NaN if any is; equal ones (and all NaN) share the gradient evenly."""
-    return fold(np.maximum, x, dim, keepdim)
+    return _extreme(np.maximum, x, dim, keepdim)
 
 
 @primitive
 def smallest(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = min xᵢ over `dim`, NaN if any is; equal ones (and all NaN) share the gradient evenly."""
-    return fold(np.minimum, x, dim, keepdim)
+    return _extreme(np.minimum, x, dim, keepdim)
+
+
+def _extreme(ufunc: Any, x: np.ndarray, dim: Sizes, keepdim: bool) -> np.ndarray:
+    """Fold by maximum or minimum: many floats over the last dimensions by a kernel."""
+    kept = x.ndim - len(dim)
+    if x.size <= SMALL or x.dtype not in FLOATS or not dim or dim != tuple(range(kept, x.ndim)):
+        return fold(ufunc, x, dim, keepdim)
+    size = count(x.shape, dim)
+    if size < LEAST_ROW:
+        return fold(ufunc, x, dim, keepdim)
+    y = extremes.extremes(x.reshape(x.size // size, size), largest=ufunc is np.maximum)
+    return y.reshape(reduced_shape(x.shape, dim, keepdim))
 
 
 def _extreme_vjp(grad: Any, x: Any, output: Any, dim: Sizes, keepdim: bool) -> Any:
@@ -432,6 +448,9 @@ def p_norm(x: np.ndarray, *, ord: float, dim: Sizes, keepdim: bool) -> np.ndarra
 
 def _p_norm(x: np.ndarray, ord: float, dim: Sizes, keepdim: bool) -> np.ndarray:
     wide = x.astype(accumulator(x.dtype), copy=False)
+    if ord == 2 and x.size > SMALL and dim:
+        squares = kernels.sum_squares_over(wide, dim).reshape(reduced_shape(x.shape, dim, keepdim))
+        return np.sqrt(squares)
     if ord == 2:
         return np.sqrt(fold(np.add, np.square(wide), dim, keepdim))
     return fold(np.add, np.abs(wide) ** ord, dim, keepdim) ** (1 / ord)

@@ -19,8 +19,10 @@ import numpy as np
 
 from ops.kernels import adaptive_pool as adaptive
 from ops.kernels import (
+    choices,
     conv,
     elementwise,
+    extremes,
     gemm,
     gemm_plan,
     lookup,
@@ -30,6 +32,7 @@ from ops.kernels import (
     reduction,
     row_norm,
     rows,
+    scan,
     scratch,
     softmax,
     softmax_columns,
@@ -239,6 +242,14 @@ def rows_and_elements(side: str) -> None:
         check("dropout", lambda x: random.dropout_forward(x, 0.3, 7), x, side=side)
         for dims in ((0,), (1,), (0, 1)):
             check("sum_over", reduction.sum_over, x, side=side, dims=dims)
+            check("sum_squares_over", reduction.sum_squares_over, x, side=side, dims=dims)
+        check("sum_squared_differences", reduction.sum_squared_differences, x, grad, side=side)
+        for largest in (True, False):
+            check("extremes", extremes.extremes, x, side=side, largest=largest)
+        for in_three in ((n, d, 1), (1, n, d)):
+            check("running_sums", scan.running_sums, values(*in_three, dtype=dtype), side=side, reverse=True)
+        check("where", choices.where, x > 0, x, grad, side=side)
+        check("where number", lambda c, x: choices.where(c, x, 0.0), x > 0, x, side=side)
         index = np.arange(2 * n * d).reshape(2, n, d) % n
         check("gather", gathered, values(2, n, d, dtype=dtype), index, side=side)
         check("add_rows", added, grad, np.arange(n)[::-1].copy(), x, side=side)

@@ -49,6 +49,8 @@ UNARY = {
     "sigmoid": (sigmoid, (), "relative"),
     "erf": (vector_erf, (), "relative"),
     "relu": (lambda x: np.maximum(x, 0), (), "relative"),
+    "sign": (np.sign, (), "relative"),
+    "clamp": (lambda x: np.clip(x, -0.5, 1.5), (-0.5, 1.5), "relative"),
     "leaky_relu": (lambda x: np.where(x > 0, x, 0.25 * x), (0.25,), "relative"),
     "elu": (lambda x: 1.5 * np.where(x > 0, x, 0.5 * np.expm1(0.75 * x)), (0.5, 1.5, 0.75), "relative"),
     "softplus": (lambda x: np.where(2 * x > 20, x, np.log1p(np.exp(2 * x)) / 2), (2.0, 20.0), "relative"),
@@ -66,6 +68,9 @@ BINARY = {
     "silu_grad": (lambda g, x: g * derivative(UNARY["silu"][0])(x), ()),
     "gelu_grad": (lambda g, x: g * (Phi(x) + x * phi(x)), ()),
     "gelu_tanh_grad": (lambda g, x: g * derivative(gelu_tanh)(x), ()),
+    "scaled_difference": (lambda x, y: 0.5 * (x - y), (0.5,)),
+    "logit_loss": (lambda x, t: (1 - t) * x + np.log1p(np.exp(-x)), ()),
+    "logit_error": (lambda x, t: sigmoid(x) - t, ()),
 }
 TYPES = (np.float32, np.float64)
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=9) | st.just((1037,))
@@ -104,7 +109,7 @@ def test_unary_error_is_a_few_units_in_the_last_place(name, real):
 def test_binary_matches_reference(name, real):
     reference, parameters = BINARY[name]
     x = grid(real)
-    if name.startswith(("tanh", "sigmoid")):
+    if name.startswith(("tanh", "sigmoid", "logit")):
         x = x[np.abs(x) <= 1]
     g = np.resize(np.array([1, -2, 0.5], real), x.shape)
     expected = reference(g.astype(np.float64), x.astype(np.float64))
@@ -131,6 +136,7 @@ def test_exp_at_the_edges(real):
 def test_special_values_match_pytorch(torch, name, real):
     F = torch.nn.functional
     functions = {"elu": F.elu, "leaky_relu": F.leaky_relu, "softplus": F.softplus, "silu": F.silu, "gelu": F.gelu}
+    functions |= {"clamp": lambda t: torch.clamp(t, -0.5, 1.5)}
     functions["gelu_tanh"] = lambda t: F.gelu(t, approximate="tanh")
     function = functions.get(name) or getattr(torch, name)
     infinities = () if name == "gelu" else (np.inf, -np.inf)  # PyTorch's float32 gelu(inf) is NaN
@@ -139,6 +145,25 @@ def test_special_values_match_pytorch(torch, name, real):
     expected = function(torch.from_numpy(x)).numpy()
     y = getattr(kernels, name)(x, *parameters)
     np.testing.assert_allclose(y, expected, rtol=4 * np.finfo(real).eps, equal_nan=True)
+
+
+@pytest.mark.parametrize("real", TYPES)
+def test_logit_loss_of_any_logit(torch, real):
+    x, t = grid(real), np.resize(np.array([0, 0.25, 1], real), grid(real).shape)
+    wide = x.astype(np.float64)
+    loss, error = (1 - t) * wide + np.logaddexp(0, -wide), sigmoid(wide) - t
+    scale = np.maximum(np.abs(wide), 1)
+    assert (np.abs(kernels.logit_loss(x, t) - loss) <= 4 * np.finfo(real).eps * scale).all()
+    assert (np.abs(kernels.logit_error(x, t) - error) <= 4 * np.finfo(real).eps).all()
+    x, t = (
+        np.repeat(np.array([np.nan, np.inf, -np.inf, 1000, -1000, 0], real), 2),
+        np.resize(np.array([0, 1], real), 12),
+    )
+    parts = torch.from_numpy(x).requires_grad_(True), torch.from_numpy(t)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(*parts, reduction="none")
+    expected.sum().backward()
+    np.testing.assert_allclose(kernels.logit_loss(x, t), expected.detach().numpy(), rtol=1e-6, equal_nan=True)
+    np.testing.assert_allclose(kernels.logit_error(x, t), parts[0].grad.numpy(), rtol=1e-6, equal_nan=True)
 
 
 def test_nan_reaches_the_gradient():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.kernels import reduction
-from ops.kernels.row_leaves import row_sums
+from ops.kernels.row_leaves import TERMS, row_sums
 from ops.kernels.threads import least_threads
 from tests.test_kernels_simd import call
 
@@ -66,21 +66,62 @@ def test_nan_and_infinity_reach_their_sums_alone(value, dims):
 
 
 @pytest.mark.parametrize("real", TYPES)
+@pytest.mark.parametrize("terms", TERMS)
 @given(rows=st.integers(1, 40), columns=st.integers(0, 70), seed=st.integers(0, 99))
-def test_row_sums_reads_and_writes_its_own_rows_only(real, rows, columns, seed):
+def test_row_sums_reads_and_writes_its_own_rows_only(real, terms, rows, columns, seed):
     around = np.full((rows + 2, columns + 2), np.nan, real)
     around[1:-1, 1:-1] = np.random.default_rng(seed).integers(-9, 9, (rows, columns))
     inside, out = around[1:-1, 1:-1], np.full(rows + 2, 7, real)
+    beside = around[::-1].copy()
+    inset = around.strides[0] + around.strides[1]
     call(
-        row_sums(real),
-        around.ctypes.data + around.strides[0] + around.strides[1],
+        row_sums(real, terms),
+        around.ctypes.data + inset,
+        beside.ctypes.data + inset,
         around.strides[0],
         rows,
         columns,
         out.ctypes.data + out.itemsize,
     )
     assert out[0] == out[-1] == 7
-    assert np.array_equal(out[1:-1], inside.sum(1))
+    summed = {"plain": inside, "squares": inside**2, "differences": (inside - beside[1:-1, 1:-1]) ** 2}[terms]
+    assert np.array_equal(out[1:-1], summed.sum(1))
+
+
+@pytest.mark.parametrize("real", TYPES)
+@pytest.mark.parametrize("threads", [1, 2])
+@given(data=st.data())
+def test_sums_of_squares(real, threads, data):
+    shape = data.draw(st.lists(st.sampled_from([1, 2, 3, 17, 70]), min_size=1, max_size=3), "shape")
+    dims = tuple(sorted(data.draw(st.sets(st.integers(0, len(shape) - 1)), "dims")))
+    x, y = np.random.default_rng(data.draw(st.integers(0, 99))).standard_normal((2, *shape)).astype(real)
+    if data.draw(st.booleans(), "transposed"):
+        x, y = x.T, y.T
+    x.flags.writeable = False
+    with least_threads(threads):
+        squares, distance = reduction.sum_squares_over(x, dims), reduction.sum_squared_differences(x, y)
+    exact = np.square(x, dtype=np.longdouble)
+    np.testing.assert_allclose(
+        squares, exact.sum(dims).reshape(-1) if dims else exact.reshape(-1), rtol=8 * np.finfo(real).eps
+    )
+    np.testing.assert_allclose(distance, [np.square((x - y).astype(np.longdouble)).sum()], rtol=8 * np.finfo(real).eps)
+    assert squares.dtype == distance.dtype == real
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_long_sums_of_squares(value):
+    x, y = np.random.default_rng(0).standard_normal((2, 3, 200_001)).astype(np.float32)
+    exact = np.square(x, dtype=float)
+    np.testing.assert_allclose(reduction.sum_squares_over(x, (1,)), exact.sum(1), rtol=2e-7)
+    np.testing.assert_allclose(reduction.sum_squares_over(x, (0, 1)), [exact.sum()], rtol=2e-7)
+    np.testing.assert_allclose(
+        reduction.sum_squared_differences(x, y), [np.square(x - y, dtype=float).sum()], rtol=2e-7
+    )
+    x[1, 70_000] = value
+    np.testing.assert_array_equal(np.isfinite(reduction.sum_squares_over(x, (1,))), [True, False, True])
+    assert not np.isfinite(reduction.sum_squared_differences(x, y))
+    with pytest.raises(ValueError, match=r"does not match float32 \(3, 2\)"):
+        reduction.sum_squared_differences(x, y[:, :2])
 
 
 def test_other_types_and_empty_arrays_are_refused():

@@ -20,7 +20,9 @@ from numba.core import config as numba_config
 from ops.kernels import (
     adaptive_pool,
     arithmetic,
+    choices,
     elementwise,
+    extremes,
     lookup,
     norm,
     optim,
@@ -29,6 +31,7 @@ from ops.kernels import (
     random,
     reduction,
     row_norm,
+    scan,
     simd,
     softmax,
     softmax_columns,
@@ -41,8 +44,8 @@ from ops.kernels.threads import least_threads, start_pool
 config: Any = numba_config  # numba has some types, not all
 
 MODULES = (
-    *(product_cases, elementwise, arithmetic, softmax, softmax_columns, norm, row_norm),
-    *(pool, adaptive_pool, random, reduction, lookup, optim, transposing),
+    *(product_cases, elementwise, arithmetic, choices, softmax, softmax_columns, norm, row_norm),
+    *(pool, adaptive_pool, random, reduction, extremes, scan, lookup, optim, transposing),
 )
 
 

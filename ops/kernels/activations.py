@@ -83,6 +83,61 @@ def relu_grad(real: type) -> Function:
     return relu_grad
 
 
+def sign(real: type) -> Function:
+    """-1, 0 or 1 as x < 0, = 0 or NaN, > 0."""
+    zero, one = real(0), real(1)
+
+    @kernel(inline=True)
+    def sign(x):
+        return (one if x > zero else zero) - (one if x < zero else zero)
+
+    return sign
+
+
+def clamp(_real: type) -> Function:
+    """min(max(x, low), high); NaN stays NaN."""
+
+    @kernel(inline=True)
+    def clamp(x, low, high):
+        x = low if x < low else x
+        return high if x > high else x
+
+    return clamp
+
+
+def scaled_difference(_real: type) -> Function:
+    """scale (x - y)."""
+
+    @kernel(inline=True)
+    def scaled_difference(x, y, scale):
+        return (x - y) * scale
+
+    return scaled_difference
+
+
+def logit_loss(real: type) -> Function:
+    """(1 - t) x + log(1 + e^-x), the logarithm as max(-x, 0) + log(1 + e^-|x|)."""
+    zero, one, elementary_ = real(0), real(1), elementary(real)
+    exp, log1p_unit = elementary_.exp, elementary_.log1p_unit
+
+    @kernel(inline=True)
+    def logit_loss(x, t):
+        return (one - t) * x + ((-x if x < zero else zero) + log1p_unit(exp(-abs(x))))
+
+    return logit_loss
+
+
+def logit_error(real: type) -> Function:
+    """1 / (1 + e^-x) - t."""
+    sigmoid = elementary(real).sigmoid
+
+    @kernel(inline=True)
+    def logit_error(x, t):
+        return sigmoid(x) - t
+
+    return logit_error
+
+
 def leaky_relu(real: type) -> Function:
     """x, or slope x where x <= 0."""
     zero = real(0)

@@ -9,11 +9,11 @@ thread). Small arrays, and all that is of another form, are left to the function
 import functools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ops.kernels.arrays import flat
+from ops.kernels.arrays import dense, flat
 from ops.kernels.elementwise import Maker, binary, compiled
 from ops.kernels.jit import kernel, split, threads_for
 from ops.kernels.scalar import Function
@@ -177,38 +177,63 @@ def pattern(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[tuple[int, ...], tu
     return tuple([n if m == 1 else m for m, n in zip(x, y, strict=True)]), tuple(axes)
 
 
-def broadcast(maker: Maker, x: Array, y: Array) -> Array | None:
-    """Combine x and y where the result is large and its rows are of a form above; None otherwise."""
-    found = pattern(x.shape, y.shape)
-    if found is None or not found[1] or math.prod(found[0]) <= BROADCAST_THRESHOLD:
+class Form(NamedTuple):
+    """Which loop combines two shapes, and how it sees its arrays."""
+
+    shape: tuple[int, ...]
+    """Of the result."""
+    swap: bool
+    """Whether the operands change places."""
+    loop: Callable[[Maker, type], Function]
+    x: tuple[int, ...]
+    repeats: int
+    """How often y is repeated: short rows are taken several at a time."""
+    result: tuple[int, int]
+
+
+@functools.lru_cache(maxsize=1024)
+def form(x: tuple[int, ...], y: tuple[int, ...], threshold: int, least_width: int) -> Form | None:
+    """Choose the loop for two shapes; None if there is none, or no more than `threshold` results."""
+    found = pattern(x, y)
+    if found is None or not found[1] or math.prod(found[0]) <= threshold:
         return None
     shape, axes = found
     varying = tuple([axis[1:] for axis in axes])
-    if varying[-1] == (False, True) or varying[-2:] == ((False, True), (True, True)):
-        maker, x, y = swapped(maker), y, x
-        axes = tuple([(n, b, a) for n, a, b in axes])
-        varying = tuple([axis[1:] for axis in axes])
     both, first, second = (True, True), (True, False), (False, True)
+    swap = varying[-1] == second or varying[-2:] == (second, both)
+    if swap:
+        varying = tuple([(b, a) for a, b in varying])
     width = axes[-1][0]
-    z = np.empty(shape, x.dtype)
-    rows = z.size // width
-    x, y, result = flat(x), flat(y), z.reshape(rows, width)
+    rows = math.prod(shape) // width
     if varying == (first, both):
-        fold = math.gcd(rows, 1 << max(LEAST_WIDTH // width, 1).bit_length() - 1)  # short rows, several at a time
-        shape_in_rows = (rows // fold, fold * width)
-        x, y, result = x.reshape(shape_in_rows), np.tile(y, fold), z.reshape(shape_in_rows)
-        loop = row_loop
-    elif width < LEAST_WIDTH:
+        fold = math.gcd(rows, 1 << max(least_width // width, 1).bit_length() - 1)
+        in_rows = (rows // fold, fold * width)
+        return Form(shape, swap, row_loop, in_rows, fold, in_rows)
+    if width < least_width:
         return None
-    elif varying in ((first,), (both, first), (first, both, first)):
-        if len(axes) == 1:
-            result = z.reshape(math.gcd(width, 64), -1)
-        x, loop = x.reshape(result.shape), number_loop
-    elif varying == (second, first):
-        maker, x, y, loop = swapped(maker), y, x, outer_loop
-    else:
+    if varying == (first,):
+        in_rows = (math.gcd(width, 64), width // math.gcd(width, 64))
+        return Form(shape, swap, number_loop, in_rows, 1, in_rows)
+    if varying in ((both, first), (first, both, first)):
+        return Form(shape, swap, number_loop, (rows, width), 1, (rows, width))
+    if varying == (second, first):
+        return Form(shape, not swap, outer_loop, (-1,), 1, (rows, width))
+    return None
+
+
+def broadcast(maker: Maker, x: Array, y: Array) -> Array | None:
+    """Combine x and y where the result is large and its rows are of a form above; None otherwise."""
+    chosen = form(x.shape, y.shape, BROADCAST_THRESHOLD, LEAST_WIDTH)
+    if chosen is None:
         return None
-    compiled(loop, maker, z.dtype)(threads_for(z.size, GRAIN), len(result), x, y, result)
+    shape, swap, loop, x_shape, repeats, result = chosen
+    if swap:
+        maker, x, y = swapped(maker), y, x
+    z, y = np.empty(shape, x.dtype), flat(y)
+    if repeats > 1:
+        y = np.tile(y, repeats)
+    threads = threads_for(z.size, GRAIN)
+    compiled(loop, maker, z.dtype)(threads, result[0], dense(x).reshape(x_shape), y, z.reshape(result))
     return z
 
 

@@ -101,7 +101,7 @@ def _for_rows(
     abreast: int,
     block: Callable[..., None],
 ) -> None:
-    """Emit block(*addresses, displacement, mask, count) for all columns of `abreast` rows at a time, then of single rows."""
+    """Emit block(*addresses, displacement, mask, count) for all columns of `abreast` rows, then of single ones."""
     b = e.builder
     vectors = b.sdiv(columns, INT(e.lanes))
     left = b.sub(columns, e.multiply(vectors, e.lanes))

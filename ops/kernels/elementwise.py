@@ -128,6 +128,31 @@ def relu_grad(grad: Array, y: Array) -> Array:
     return binary(activations.relu_grad, grad, y)
 
 
+def sign(x: Array) -> Array:
+    """Return -1, 0 or 1 as x < 0, = 0 or NaN, > 0."""
+    return unary(activations.sign, x)
+
+
+def clamp(x: Array, low: float, high: float) -> Array:
+    """Return min(max(x, low), high); NaN stays NaN."""
+    return unary(activations.clamp, x, low, high)
+
+
+def scaled_difference(x: Array, y: Array, scale: float) -> Array:
+    """Return scale (x - y)."""
+    return binary(activations.scaled_difference, x, y, scale)
+
+
+def logit_loss(x: Array, t: Array) -> Array:
+    """Return (1 - t) x + log(1 + e^-x) without overflow: -t log s - (1 - t) log(1 - s), s = sigmoid(x)."""
+    return binary(activations.logit_loss, x, t)
+
+
+def logit_error(x: Array, t: Array) -> Array:
+    """Return sigmoid(x) - t, the derivative of logit_loss in x."""
+    return binary(activations.logit_error, x, t)
+
+
 def leaky_relu(x: Array, slope: float) -> Array:
     """Return x where x > 0, else slope x."""
     return unary(activations.leaky_relu, x, slope)
@@ -195,6 +220,8 @@ UNARY: dict[Callable[..., Array], tuple[float, ...]] = {
     sigmoid: (),
     erf: (),
     relu: (),
+    sign: (),
+    clamp: (-0.5, 1.5),
     leaky_relu: (0.01,),
     elu: (),
     softplus: (),
@@ -212,6 +239,9 @@ BINARY: dict[Callable[..., Array], tuple[float, ...]] = {
     silu_grad: (),
     gelu_grad: (),
     gelu_tanh_grad: (),
+    scaled_difference: (0.5,),
+    logit_loss: (),
+    logit_error: (),
 }
 
 

@@ -50,8 +50,12 @@ def loop(move: Callable[..., None]) -> Function:
         blocks = 1 if index.shape[0] > 1 else (B + COLUMNS - 1) // COLUMNS
         # Positions are unsigned: a signed one might count from the end, and would be tested for it.
         source, numbers, target = x.reshape(-1), index.reshape(-1), y.reshape(-1)
+        if N * B == 1:
+            for a in range(start, stop):
+                step(source, target, np.uint64(a * rows + numbers[a]), np.uint64(a))
+            return
         for item in range(start, stop):
-            a, block = item // blocks, item % blocks
+            a, block = (item, 0) if blocks == 1 else (item // blocks, item % blocks)
             first, last = B * block // blocks, B * (block + 1) // blocks
             named, own = a * rows * B, a * N * B
             if B == 1:

@@ -40,25 +40,29 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 @split
 @kernel
-def sum_rows(start, stop, x, y, leaf):
-    """y[r] = sum of row r of x (M, D), D <= BLOCK."""
+def sum_rows(start, stop, x, other, y, leaf):
+    """y[r] = sum of what the leaf sums of row r of x and other (M, D), D <= BLOCK."""
     step = x.shape[1] * x.itemsize
-    call(leaf, address_of(x) + start * step, step, stop - start, x.shape[1], address_of(y) + start * y.itemsize)
+    call(
+        leaf, address_of(x) + start * step, address_of(other) + start * step, step, stop - start, x.shape[1],
+        address_of(y) + start * y.itemsize,
+    )  # fmt: skip
 
 
 @split
 @kernel
-def sum_long_rows(start, stop, x, y, leaf):
-    """y[r, c] = sum of part c of row r of x (M, D), a range counts (r, c); each part in blocks, added in float64."""
+def sum_long_rows(start, stop, x, other, y, leaf):
+    """y[r, c] = the same of part c of row r (M, D), a range counts (r, c); each part in blocks, added in float64."""
     parts, size = y.shape[1], x.itemsize
     sums = np.zeros(x.shape[1] // parts // BLOCK + 3, x.dtype)
     for item in range(start, stop):
         row, part = item // parts, item % parts
         first, last = x.shape[1] * part // parts, x.shape[1] * (part + 1) // parts
         blocks = (last - first) // BLOCK
-        a = address_of(x) + (row * x.shape[1] + first) * size
-        call(leaf, a, BLOCK * size, blocks, BLOCK, address_of(sums))
-        call(leaf, a + blocks * BLOCK * size, 0, 1, last - first - blocks * BLOCK, address_of(sums) + blocks * size)
+        at, end = (row * x.shape[1] + first) * size, blocks * BLOCK * size
+        a, b = address_of(x) + at, address_of(other) + at
+        call(leaf, a, b, BLOCK * size, blocks, BLOCK, address_of(sums))
+        call(leaf, a + end, b + end, 0, 1, last - first - blocks * BLOCK, address_of(sums) + blocks * size)
         total = 0.0
         for i in range(blocks + 1):
             total += sums[i]
@@ -101,17 +105,18 @@ def sum_columns(start, stop, x, y):
             out[j] = total[j]
 
 
-def by_rows(x: Array) -> Array:
-    """Sum the rows of x (M, D), long ones part by part."""
+def by_rows(x: Array, terms: str = "plain", other: Array | None = None) -> Array:
+    """Sum the rows of x (M, D), or what else `row_leaves.TERMS` says, long ones part by part."""
     rows, size = x.shape
-    threads, leaf = threads_for(x.size, GRAIN), row_sums(x.dtype)
+    threads, leaf = threads_for(x.size, GRAIN), row_sums(x.dtype, terms)
+    other = x if other is None else other
     if size <= BLOCK:
         y = np.empty(rows, x.dtype)
-        sum_rows(threads, rows, x, y, leaf)
+        sum_rows(threads, rows, x, other, y, leaf)
         return y
     parts = max(size // PART, 1)
     sums = np.empty((rows, parts), np.float64 if parts > 1 else x.dtype)
-    sum_long_rows(threads, rows * parts, x, sums, leaf)
+    sum_long_rows(threads, rows * parts, x, other, sums, leaf)
     return sums[:, 0] if parts == 1 else np.add.reduce(sums, axis=1).astype(x.dtype)
 
 
@@ -161,12 +166,37 @@ def steps(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[Step, ...]:
 
 def sum_over(x: Array, dims: tuple[int, ...]) -> Array:
     """Return the sum of x over the axes `dims`, along one axis; x is float32 or float64 and not empty."""
-    if x.dtype not in FLOATS or not x.size:
-        raise TypeError(f"sum: expected float32 or float64 and at least one element, got {x.dtype} {x.shape}")
+    check(x)
     y, todo = flat(x), steps(x.shape, dims)
     for function, shape in todo:
         y = function(y.reshape(shape)).reshape(-1)
     return y if todo else y.copy()
+
+
+def check(x: Array) -> None:
+    """Accept what can be summed."""
+    if x.dtype not in FLOATS or not x.size:
+        raise TypeError(f"sum: expected float32 or float64 and at least one element, got {x.dtype} {x.shape}")
+
+
+def sum_squares_over(x: Array, dims: tuple[int, ...]) -> Array:
+    """Return the sum of x^2 over the axes `dims`, along one axis; where the last of them is summed, in one pass."""
+    check(x)
+    todo = steps(x.shape, dims)
+    if not todo or todo[0][0] is not by_rows:
+        return sum_over(np.square(x), dims)
+    y = by_rows(flat(x).reshape(todo[0][1]), "squares")
+    for function, shape in todo[1:]:
+        y = function(y.reshape(shape)).reshape(-1)
+    return y
+
+
+def sum_squared_differences(x: Array, y: Array) -> Array:
+    """Return the sum of (x - y)^2 over all elements of two arrays of one shape and dtype, as an array of one axis."""
+    check(x)
+    if x.shape != y.shape or x.dtype != y.dtype:
+        raise ValueError(f"sum: {x.dtype} {x.shape} does not match {y.dtype} {y.shape}")
+    return by_rows(flat(x)[None], "differences", flat(y)[None])
 
 
 def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
@@ -175,6 +205,9 @@ def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"reduction.by_rows {dtype}", functools.partial(by_rows, np.ones((2, 3), dtype))
         yield f"reduction.by_rows long {dtype}", functools.partial(by_rows, np.ones((1, BLOCK + 1), dtype))
         yield f"reduction.by_rows longer {dtype}", functools.partial(by_rows, np.ones((1, 2 * PART), dtype))
+        yield f"reduction.squares {dtype}", functools.partial(sum_squares_over, np.ones(3, dtype), (0,))
+        pair = np.ones(3, dtype), np.ones(3, dtype)
+        yield f"reduction.differences {dtype}", functools.partial(sum_squared_differences, *pair)
         for columns in (3, 512):
             x = np.ones((1, 2, columns), dtype)
             yield f"reduction.by_columns {columns} {dtype}", functools.partial(by_columns, x)
