@@ -188,7 +188,7 @@ def windows(side: str) -> None:
     """Pooling of every kind."""
     sizes = [((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (1, 1)), ((3, 2), (1, 3), (1, 0)), ((5, 5), (5, 5), (0, 0))]
     for dtype, shape, (kernel, stride, padding) in itertools.product(
-        FLOATS, [(3, 7, 9), (2, 16, 34), (5, 5, 5)], sizes
+        FLOATS, [(3, 7, 9), (2, 16, 34), (5, 5, 5), (5, 6, 8)], sizes
     ):
         x = values(*shape, dtype=dtype)
         out = tuple((n + 2 * p - k) // s + 1 for n, p, k, s in zip(shape[1:], padding, kernel, stride, strict=True))
@@ -201,6 +201,8 @@ def windows(side: str) -> None:
         check("avg_pool2d_backward", pool.avg_pool2d_backward, grad, side=side, in_size=shape[1:], **average)
         for bins in ((1, 1), (3, 2)):
             check("adaptive_avg", adaptive.adaptive_avg_pool2d_forward, x, side=side, out_size=bins)
+            slopes = values(shape[0], *bins, dtype=dtype)
+            check("adaptive_avg_backward", adaptive.adaptive_avg_pool2d_backward, slopes, side=side, in_size=shape[1:])
             check("adaptive_max", adaptive.adaptive_max_pool2d_forward, x, side=side, out_size=bins)
 
 

@@ -80,6 +80,32 @@ def test_the_2x2_loops_agree_with_the_general_ones(real, height, width, seed):
 @pytest.mark.parametrize("real", TYPES)
 @pytest.mark.parametrize("threads", [1, 2])
 @given(
+    planes=st.integers(1, 9),
+    outputs=st.tuples(st.integers(1, 5), st.sampled_from([1, 2, 4, 8])),
+    seed=st.integers(0, 99),
+)
+def test_2x2_windows_in_short_rows(real, threads, planes, outputs, seed):
+    rng, square, none, one = np.random.default_rng(seed), (2, 2), (0, 0), (1, 1)
+    size = 2 * outputs[0], 2 * outputs[1]
+    x = rng.choice([np.nan, -np.inf, 0, 1, 2], (planes, *size)).astype(real)
+    grad = rng.choice([np.nan, -np.inf, 0, 1, 2], (planes, *outputs)).astype(real)
+    x.flags.writeable = grad.flags.writeable = False
+    best, best_at = naive.max_pool2d(x, square, square, none, one, outputs)
+    with least_threads(threads):
+        y, index = pool.max_pool2d_forward(x, square, square, none, one, outputs)
+        dx = pool.max_pool2d_backward(grad, index, square, square, none, one, size)
+    where = pool.flat_index(index, square, square, none, one, size)
+    np.testing.assert_array_equal(y, best)
+    assert np.array_equal(where, best_at)
+    expected = np.zeros((planes, size[0] * size[1]), real)
+    for plane in range(planes):
+        expected[plane, where[plane].ravel()] = grad[plane].ravel()
+    np.testing.assert_array_equal(dx.reshape(planes, -1), expected)
+
+
+@pytest.mark.parametrize("real", TYPES)
+@pytest.mark.parametrize("threads", [1, 2])
+@given(
     geometry=geometries(dilated=False),
     seed=st.integers(0, 99),
     include=st.booleans(),

@@ -17,6 +17,7 @@ from ops.kernels import pool_loops as loops
 from ops.kernels import window_leaves as leaves
 from ops.kernels.arrays import dense
 from ops.kernels.jit import threads_for
+from ops.kernels.simd import lanes
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]
@@ -91,14 +92,18 @@ def max_pool2d_forward(
     if y.size == 0:
         return y, index
     source, threads = planes(x), threads_for(x.size, GRAIN)
-    if is_2x2(kernel, stride, padding, (x.shape[-2:], out_size)) and dilation == (1, 1) and out_size[1] >= WIDE:
+    side_by_side = is_2x2(kernel, stride, padding, (x.shape[-2:], out_size)) and dilation == (1, 1)
+    if side_by_side and out_size[1] >= WIDE:
         loops.max_forward_2x2(threads, len(source), source, planes(y), planes(index))
+    elif side_by_side and x.size == 4 * y.size and lanes(x.dtype) % out_size[1] == 0:
+        leaf = leaves.max_2x2(out_size[1], x.dtype)
+        loops.max_forward_2x2_short(threads, len(source), source, planes(y), planes(index), leaf)
     else:
         columns = first_columns(out_size[1], stride[1], padding[1], dilation[1], kernel[1])
         geometry, shape = table(kernel, stride, padding, dilation), row_shape(kernel, stride, dilation)
-        leaf = shape and leaves.max_row(shape, x.dtype, wide_index=index.itemsize > 1)
-        loop = loops.max_forward if leaf else loops.max_search
-        loop(threads, len(source), source, geometry, columns, planes(y), planes(index), leaf or 0)
+        row_leaf = shape and leaves.max_row(shape, x.dtype, wide_index=index.itemsize > 1)
+        loop = loops.max_forward if row_leaf else loops.max_search
+        loop(threads, len(source), source, geometry, columns, planes(y), planes(index), row_leaf or 0)
     return y, index
 
 
@@ -113,8 +118,13 @@ def max_pool2d_backward(
         dx.fill(0)
         return dx
     target, threads = planes(dx), threads_for(dx.size, GRAIN)
-    if is_2x2(kernel, stride, padding, (in_size, grad.shape[-2:])) and dilation == (1, 1) and grad.shape[-1] >= WIDE:
+    side_by_side = is_2x2(kernel, stride, padding, (in_size, grad.shape[-2:])) and dilation == (1, 1)
+    if side_by_side and grad.shape[-1] >= WIDE:
         loops.max_backward_2x2(threads, len(target), planes(grad), planes(index), target)
+        return dx
+    if side_by_side and dx.size == 4 * grad.size and lanes(grad.dtype) % grad.shape[-1] == 0:
+        leaf = leaves.spread_2x2(grad.shape[-1], grad.dtype)
+        loops.max_backward_2x2_short(threads, len(target), planes(grad), planes(index), target, leaf)
         return dx
     geometry, shape = table(kernel, stride, padding, dilation), row_shape(kernel, stride, dilation, padding)
     if shape and index.itemsize == 1:
@@ -232,23 +242,23 @@ def avg_pool2d_backward(
 def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield a name and a call that compiles it, for every kernel of this module."""
     for dtype in ("float32", "float64"):
-        x = np.ones((1, 4, 4), dtype)
-        for name, window, pad in ("2x2", (2, 2), (0, 0)), ("any", (3, 3), (1, 1)):
-            index = np.zeros((1, 2, 2), np.uint8)
-            grad = np.ones((1, 2, 2), dtype)
+        cases = ("2x2", (2, 2), (0, 0), 2), ("2x2 wide", (2, 2), (0, 0), WIDE), ("any", (3, 3), (1, 1), 2)
+        for name, window, pad, width in cases:
+            x, size, outputs = np.ones((1, 4, 2 * width), dtype), (4, 2 * width), (2, width)
+            index, grad = np.zeros((1, *outputs), np.uint8), np.ones((1, *outputs), dtype)
             yield (
                 f"pool.max_pool2d_forward {name} {dtype}",
-                functools.partial(max_pool2d_forward, x, window, (2, 2), pad, (1, 1), (2, 2)),
+                functools.partial(max_pool2d_forward, x, window, (2, 2), pad, (1, 1), outputs),
             )
             yield (
                 f"pool.max_pool2d_backward {name} {dtype}",
-                functools.partial(max_pool2d_backward, grad, index, window, (2, 2), pad, (1, 1), (4, 4)),
+                functools.partial(max_pool2d_backward, grad, index, window, (2, 2), pad, (1, 1), size),
             )
             yield (
                 f"pool.avg_pool2d_forward {name} {dtype}",
-                functools.partial(avg_pool2d_forward, x, window, (2, 2), pad, (2, 2)),
+                functools.partial(avg_pool2d_forward, x, window, (2, 2), pad, outputs),
             )
             yield (
                 f"pool.avg_pool2d_backward {name} {dtype}",
-                functools.partial(avg_pool2d_backward, grad, window, (2, 2), pad, (4, 4)),
+                functools.partial(avg_pool2d_backward, grad, window, (2, 2), pad, size),
             )

@@ -144,6 +144,30 @@ def spread_row(g, taps, left, right, row):
 
 @split
 @kernel
+def max_forward_2x2_short(start, stop, x, y, index, leaf):
+    """Window 2 x 2, stride 2 in rows too short for vectors, which they fill: the leaf takes many rows at a time."""
+    windows = y.shape[1] * y.shape[2]
+    first = start * windows
+    call(
+        leaf, address_of(x) + 4 * first * x.itemsize, (stop - start) * windows, address_of(y) + first * y.itemsize,
+        address_of(index) + first,
+    )  # fmt: skip
+
+
+@split
+@kernel
+def max_backward_2x2_short(start, stop, grad, index, dx, leaf):
+    """The gradient of the same."""
+    windows = grad.shape[1] * grad.shape[2]
+    first = start * windows
+    call(
+        leaf, address_of(grad) + first * grad.itemsize, address_of(index) + first, (stop - start) * windows,
+        address_of(dx) + 4 * first * dx.itemsize,
+    )  # fmt: skip
+
+
+@split
+@kernel
 def max_backward_2x2(start, stop, grad, index, dx):
     """Window 2 x 2, stride 2, no padding: every input belongs to one window, so each is written once."""
     for plane in range(start, stop):

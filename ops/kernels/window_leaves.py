@@ -217,6 +217,71 @@ def _emit_spread_row(e: Emitter, shape: Shape, chosen: bool) -> None:
         e.advance(column, e.lanes * stride)
 
 
+@functools.cache
+def max_2x2(outputs: int, dtype: DTypeLike) -> int:
+    """Return a leaf for the maxima of windows 2 x 2 side by side, of as many rows as there are.
+
+    y[m, i] = max over r, s < 2 of x[m, r, 2 i + s], k[m, i] (uint8) = 2 r + s of the maximum, for rows m of `outputs`
+    windows i, which must divide the lanes of a vector: rows so short fill no vector alone.  NaN wins over numbers,
+    the first of equals wins.
+
+    Arguments, 4: x, windows (of all rows), y, k.
+    """
+    return _leaf("max_2x2", 4, dtype, partial(_emit_max_2x2, outputs=outputs), outputs)
+
+
+def _emit_max_2x2(e: Emitter, outputs: int) -> None:
+    x, windows, y, k = e.arguments
+    done = e.variable(INT(0))
+    with e.repeat(e.builder.sdiv(e.add(windows, e.lanes - 1), INT(e.lanes))):
+        left = e.builder.sub(windows, e.get(done))
+        at, elements = e.add(x, e.multiply(e.get(done), 4 * e.size)), e.multiply(left, 4)
+        block = [e.load(e.add(at, q * e.vector_size), e.mask(e.add(elements, -q * e.lanes))) for q in range(4)]
+        taps = []
+        for tap in range(4):
+            row, column = divmod(tap, 2)
+            first = 2 * outputs * row + column
+            pick = [lane // outputs * 4 * outputs + lane % outputs * 2 + first for lane in range(e.lanes)]
+            taps.append((_picked(e, block, pick), _broadcast_integer(e, INT(tap))))
+        best, winner = reduce(partial(_larger, e), taps)
+        e.store(best, e.add(y, e.multiply(e.get(done), e.size)), e.mask(left))
+        _store_integers(e, winner, e.add(k, e.get(done)), e.mask(left), INT8)
+        e.advance(done, e.lanes)
+
+
+@functools.cache
+def spread_2x2(outputs: int, dtype: DTypeLike) -> int:
+    """Return a leaf for the gradient of maxima of windows 2 x 2 side by side, of as many rows as there are.
+
+    dx[m, r, 2 i + s] = g[m, i] where k[m, i] (uint8) = 2 r + s, else 0, for rows m of `outputs` windows i, which must
+    divide the lanes of a vector: rows so short fill no vector alone.
+
+    Arguments, 4: g, k, windows (of all rows), dx.
+    """
+    return _leaf("spread_2x2", 4, dtype, partial(_emit_spread_2x2, outputs=outputs), outputs)
+
+
+def _emit_spread_2x2(e: Emitter, outputs: int) -> None:
+    g, k, windows, dx = e.arguments
+    done = e.variable(INT(0))
+    with e.repeat(e.builder.sdiv(e.add(windows, e.lanes - 1), INT(e.lanes))):
+        left = e.builder.sub(windows, e.get(done))
+        exists = e.mask(left)
+        gradients = e.load(e.add(g, e.multiply(e.get(done), e.size)), exists)
+        winners = _load_integers(e, e.add(k, e.get(done)), exists, INT8)
+        for q in range(4):
+            row_of, place = zip(*(divmod(q * e.lanes + lane, 4 * outputs) for lane in range(e.lanes)), strict=True)
+            taps = [2 * (p // (2 * outputs)) + p % 2 for p in place]
+            window = [m * outputs + p % (2 * outputs) // 2 for m, p in zip(row_of, place, strict=True)]
+            hit = e.builder.icmp_signed(
+                "==", e.shuffle(winners, winners, window), ir.Constant(ir.VectorType(INT32, e.lanes), taps)
+            )
+            value = e.builder.select(hit, e.shuffle(gradients, gradients, window), e.zero)
+            to = e.add(e.multiply(e.get(done), 4), q * e.lanes)
+            e.store(value, e.add(dx, e.multiply(to, e.size)), e.mask(e.add(e.multiply(left, 4), -q * e.lanes)))
+        e.advance(done, e.lanes)
+
+
 # ---- parts ----
 
 
@@ -245,11 +310,15 @@ def _within(e: Emitter, first: ir.Value, width: ir.Value) -> ir.Value:
 
 def _every(e: Emitter, vectors: list[ir.Value], first: int) -> ir.Value:
     """Lane l: element first + l n of n vectors side by side."""
-    n = len(vectors)
+    return _picked(e, vectors, [first + lane * len(vectors) for lane in range(e.lanes)])
+
+
+def _picked(e: Emitter, vectors: list[ir.Value], pick: list[int]) -> ir.Value:
+    """Lane l: element pick[l] of vectors side by side."""
     result = vectors[0]
     for q, vector in enumerate(vectors):
-        pick = [first + lane * n - q * e.lanes for lane in range(e.lanes)]
-        chosen = [p + e.lanes if 0 <= p < e.lanes else lane for lane, p in enumerate(pick)]
+        of_vector = [p - q * e.lanes for p in pick]
+        chosen = [p + e.lanes if 0 <= p < e.lanes else lane for lane, p in enumerate(of_vector)]
         result = e.shuffle(result, vector, chosen)
     return result
 
