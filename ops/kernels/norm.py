@@ -165,13 +165,13 @@ def matrix_loops(_real: type) -> tuple[Function, ...]:
         table = np.empty((3, stop - start), x.dtype)
         table[0], table[2] = mean[start:stop], bias[start:stop]
         table[1] = invstd[start:stop] * weight[start:stop]
-        map_columns(x, x, y, start, table, addresses[1])
+        map_columns(x, x, y, start, table, int(addresses[1]))
 
     @kernel
     def forward(start, stop, x, weight, bias, eps, mean, var, invstd, y, addresses):
         """Mean and biased variance come from sums about the first row."""
         rows, pivot = x.shape[0], x[0][start:stop]
-        s, q = sum_columns(x, x, start, pivot, addresses[0])
+        s, q = sum_columns(x, x, start, pivot, int(addresses[0]))
         for i in range(s.size):
             m = s[i] / rows
             v = q[i] / rows - m * m
@@ -183,14 +183,14 @@ def matrix_loops(_real: type) -> tuple[Function, ...]:
     @kernel
     def backward(start, stop, grad, x, weight, mean, invstd, training, dx, dweight, dbias, addresses):
         """dx = k grad - k share dbias - k share dweight invstd (x - mean), k = invstd weight."""
-        s, q = sum_columns(x, grad, start, mean[start:stop], addresses[2])
+        s, q = sum_columns(x, grad, start, mean[start:stop], int(addresses[2]))
         table, share = np.empty((4, stop - start), x.dtype), training / x.dtype.type(x.shape[0])
         for i in range(s.size):
             c = start + i
             k, dweight[c], dbias[c] = invstd[c] * weight[c], q[i] * invstd[c], s[i]
             table[0, i], table[1, i] = mean[c], -k * share * dweight[c] * invstd[c]
             table[2, i], table[3, i] = -k * share * dbias[c], k
-        map_columns(x, grad, dx, start, table, addresses[3])
+        map_columns(x, grad, dx, start, table, int(addresses[3]))
 
     return forward, affine, backward
 
