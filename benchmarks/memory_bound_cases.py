@@ -35,7 +35,13 @@ class Op(NamedTuple):
 
 def cases() -> Iterator[Case]:
     """Yield the two parts of every op."""
-    for family in (activations, pooling, normalisation, losses, attention, reductions, lookups, arithmetic):
+    for family in (
+        activations,
+        pooling,
+        normalisation,
+        losses,
+        *(regression, choices, attention, reductions, lookups, arithmetic),
+    ):
         for op in family():
             parts = {"forward": (forward, op.forward), "backward": (backward, op.backward)}
             for part, (build, numbers) in parts.items():
@@ -99,7 +105,11 @@ def activations() -> Iterator[Op]:
 def pooling() -> Iterator[Op]:
     """Pooling of the planes of LeNet, VGG, ResNet and AlexNet, and over whole planes."""
     for kind, shape, arguments in [
-        *((kind, shape, (2,)) for shape in [(32, 6, 28, 28), (32, 64, 32, 32)] for kind in ("max", "avg")),
+        *(
+            (kind, shape, (2,))
+            for shape in [(32, 6, 28, 28), (32, 64, 32, 32), (32, 64, 8, 8)]
+            for kind in ("max", "avg")
+        ),
         ("max", (8, 64, 112, 112), (3, 2, 1)),
         ("max", (8, 64, 55, 55), (3, 2)),
     ]:
@@ -124,7 +134,7 @@ def pooling() -> Iterator[Op]:
 
 def normalisation() -> Iterator[Op]:
     """Batch norm in training, layer norm; with weight and bias."""
-    for shape in [(32, 64, 32, 32), (32, 256, 8, 8), (8, 256, 56, 56), (128, 500)]:
+    for shape in [(32, 64, 32, 32), (32, 256, 8, 8), (8, 256, 56, 56), (128, 500), (4096, 512)]:
         make = tensors(shape, shape[1:2], shape[1:2])
         yield Op(f"norm/batch-{title(shape)}", make, batch_norm, 2 * prod(shape), 3 * prod(shape), CHANNELS_LAST)
     for shape in [(4096, 512), (1576, 768), (64, 64, 128)]:
@@ -165,6 +175,49 @@ def losses() -> Iterator[Op]:
         *(f"softmax/softmax-{title(shape)}", tensors(shape), lambda library: lambda x: library.F.softmax(x, -1)),
         *(2 * prod(shape), 3 * prod(shape)),
     )
+    shape = (8, 21, 64, 64)
+
+    def pixels(library: Library) -> Callable[..., Any]:
+        labels = library.tensor(np.arange(8 * 64 * 64).reshape(8, 64, 64) % 21)
+        return lambda x: library.F.cross_entropy(x, labels)
+
+    name = f"softmax/cross-entropy-{title(shape)}"
+    yield Op(name, tensors(shape), pixels, prod(shape), 2 * prod(shape), CHANNELS_LAST)
+    for kind in ("softmax", "log_softmax"):
+
+        def over_channels(library: Library, kind: str = kind) -> Callable[..., Any]:
+            return lambda x: getattr(library.F, kind)(x, 1)
+
+        name = f"softmax/{kind}-channels-{title(shape)}"
+        yield Op(name, tensors(shape), over_channels, 2 * prod(shape), 3 * prod(shape), CHANNELS_LAST)
+
+
+def regression() -> Iterator[Op]:
+    """Losses of numbers and of logits against targets."""
+    shape = (2048, 1024)
+    for kind in ("mse_loss", "l1_loss", "binary_cross_entropy_with_logits"):
+
+        def function(library: Library, kind: str = kind) -> Callable[..., Any]:
+            targets = library.tensor(np.random.default_rng(7).random(shape, dtype=np.float32))
+            return lambda x: getattr(library.F, kind)(x, targets)
+
+        yield Op(f"loss/{kind}-2m", tensors(shape), function, 2 * prod(shape), 3 * prod(shape))
+
+
+def choices() -> Iterator[Op]:
+    """Limits, choices, norms and running sums."""
+    shape = (2048, 1024)
+    functions: dict[str, Callable[[Library], Callable[..., Any]]] = {
+        "clamp-2m": lambda library: lambda x: library.torch.clamp(x, -0.5, 0.5),
+        "abs-2m": lambda library: library.torch.abs,
+        "where-2m": lambda library: lambda x: library.torch.where(x > 0, x, 0.5),
+        "norm-all": lambda library: library.torch.linalg.vector_norm,
+        "cumsum-rows": lambda library: lambda x: library.torch.cumsum(x, 1),
+        "cumsum-columns": lambda library: lambda x: library.torch.cumsum(x, 0),
+    }
+    for name, function in functions.items():
+        once = name == "norm-all"
+        yield Op(f"choice/{name}", tensors(shape), function, prod(shape) * (1 if once else 2), 3 * prod(shape))
 
 
 def attention() -> Iterator[Op]:
