@@ -91,6 +91,8 @@ CASES = [
     Case((2, 5, 7, 19), (4, 5, 1, 1), stride=(3, 2)),
     Case((5, 6, 8, 8), (14, 3, 1, 1), stride=(2, 2), groups=2),
     Case((2, 6, 16, 16), (33, 6, 1, 1)),
+    Case((3, 35, 14, 14), (35, 1, 3, 3), stride=(2, 2), padding=(1, 1), groups=35),
+    Case((2, 4, 9, 5), (4, 1, 5, 3), stride=(2, 2), padding=(2, 0), groups=4),
     Case((2, 3, 35, 70), (5, 3, 11, 11), stride=(4, 4), padding=(2, 2)),
     Case((2, 3, 9, 22), (5, 3, 2, 3), stride=(1, 4), padding=(1, 0)),
 ]

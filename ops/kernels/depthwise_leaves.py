@@ -6,10 +6,12 @@ neighbouring sums are shifted into place.  (The gradient of the weight shifts th
 
 Vectors are visited in the order of a sweep.  An entry describes one, in int64 numbers:
     its displacement in the source;
-    a displacement in the target and a mask, as bits, per piece that is stored there (two interleaved, or one);
+    a displacement in the target and a mask, as bits, per piece that is stored there (two interleaved, one, or the
+        halves of one that holds two rows);
     a mask per (row tap, load): what of it lies in the plane, the rest counts as zero;
     a mask per column tap: what of its shifted sum (or gradient) counts.  Only the gradient of the weight, and a
-        plane that is swept as one row (`flat`), look at these.
+        plane that is swept as one row (`flat`), look at these;
+    the distance of the second load from the first, where two rows are `paired`.
 A sweep is a head, a block that is repeated at a fixed distance, and a tail.  Entries of the block have the same
 load masks for all row taps; in a flat sweep their loads and stores are whole.  Before the entries stand int64[6]:
 the lengths of head, block and tail, the repetitions, what a repetition adds to the source and to the target.
@@ -17,6 +19,7 @@ the lengths of head, block and tail, the repetitions, what a repetition adds to 
 Counts and addresses are as in `simd`.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -43,6 +46,18 @@ class Columns(NamedTuple):
     outputs: tuple[tuple[tuple[int, int, int], ...], ...]
     """Per target vector (one, or two that are interleaved): (tap, even or odd lanes, lanes to shift by)."""
     flat: bool
+    paired: bool = False
+    """Whether a vector holds two rows of targets, half a vector each; then a second load is the second row's."""
+
+    @property
+    def pieces(self) -> int:
+        """Pieces of the target that are stored."""
+        return 2 if self.paired else len(self.outputs)
+
+    @property
+    def masked_loads(self) -> int:
+        """Loads of a row tap."""
+        return 2 if self.paired else self.loads
 
     @property
     def reach(self) -> int:
@@ -51,13 +66,13 @@ class Columns(NamedTuple):
 
     def entry_numbers(self, row_taps: int) -> int:
         """Return the length of an entry."""
-        return 1 + 2 * len(self.outputs) + row_taps * self.loads + self.taps
+        return 1 + 2 * self.pieces + row_taps * self.masked_loads + self.taps + self.paired
 
 
-def strided_columns(taps: int, stride: int, dilation: int, *, flat: bool) -> Columns:
+def strided_columns(taps: int, stride: int, dilation: int, *, flat: bool, paired: bool = False) -> Columns:
     """Return the columns of the pass from input to output, at stride 1 or 2."""
     reads = tuple((s, s * dilation % stride, s * dilation // stride) for s in range(taps))
-    return Columns(taps, 0, stride, (reads,), flat)
+    return Columns(taps, 0, stride, (reads,), flat, paired)
 
 
 def spread_columns(taps: int, padding: int, dilation: int) -> Columns:
@@ -67,7 +82,8 @@ def spread_columns(taps: int, padding: int, dilation: int) -> Columns:
         for b in (0, 1)
     ]
     first = min(shift for pairs in shifts for _, shift in pairs)
-    return Columns(taps, first, 1, tuple(tuple((s, 0, shift - first) for s, shift in pairs) for pairs in shifts), False)
+    outputs = tuple(tuple((s, 0, shift - first) for s, shift in pairs) for pairs in shifts)
+    return Columns(taps, first, 1, outputs, False)
 
 
 def depthwise_rows(row_taps: int, columns: Columns, dtype: DTypeLike) -> int:
@@ -101,7 +117,13 @@ def _leaf(
     kind: str, parameters: int, row_taps: int, columns: Columns, dtype: DTypeLike, emit: Callable[["_Sweep"], None]
 ) -> int:
     reads = [(len(pairs), *(n for tap in pairs for n in tap)) for pairs in columns.outputs]
-    numbers = (row_taps, columns.taps, columns.loads, int(columns.flat), *(n for pairs in reads for n in pairs))
+    numbers = (
+        row_taps,
+        columns.taps,
+        columns.loads,
+        columns.flat + 2 * columns.paired,
+        *(n for pairs in reads for n in pairs),
+    )
     return vector_leaf(kind, parameters, dtype, lambda e: emit(_Sweep(e, row_taps, columns)), *numbers)
 
 
@@ -110,8 +132,8 @@ class _Sweep:
 
     def __init__(self, e: Emitter, row_taps: int, columns: Columns) -> None:
         self.e, self.row_taps, self.columns = e, row_taps, columns
-        self.load_masks = 1 + 2 * len(columns.outputs)
-        self.tap_masks = self.load_masks + row_taps * columns.loads
+        self.load_masks = 1 + 2 * columns.pieces
+        self.tap_masks = self.load_masks + row_taps * columns.masked_loads
 
     def run(self, sweep: ir.Value, source: ir.Value, target: ir.Value, body: Callable[..., None]) -> None:
         """Emit body(entry, source, target, whether in the block) for all entries."""
@@ -141,11 +163,17 @@ class _Sweep:
     def rows(self, entry: ir.Value, source: ir.Value, x_row: ir.Value, inner: bool) -> list[list[ir.Value]]:
         """The source under every row tap: one vector, or its even and its odd lanes."""
         e, c = self.e, self.columns
-        result, row, masks = [], e.add(source, e.load_integer(entry, 0)), [None] * c.loads
+        result, row, masks = [], e.add(source, e.load_integer(entry, 0)), [None] * c.masked_loads
+        second = e.load_integer(entry, c.entry_numbers(self.row_taps) - 1) if c.paired else INT(e.vector_size)
         for r in range(self.row_taps):
             if not inner or (r == 0 and not c.flat):
-                masks = [self.mask(entry, self.load_masks + r * c.loads + i) for i in range(c.loads)]
-            vectors = [e.load(e.add(row, i * e.vector_size), mask) for i, mask in enumerate(masks)]
+                first = self.load_masks + r * c.masked_loads
+                masks = [self.mask(entry, first + i) for i in range(c.masked_loads)]
+            vectors = [e.load(at, mask) for at, mask in zip((row, e.add(row, second)), masks, strict=False)]
+            if c.paired and c.loads == 1:
+                vectors = [
+                    e.shuffle(vectors[0], vectors[1], [*range(e.lanes // 2), *range(3 * e.lanes // 2, 2 * e.lanes)])
+                ]
             if c.loads == 2:
                 vectors = [e.shuffle(vectors[0], vectors[1], range(phase, 2 * e.lanes, 2)) for phase in (0, 1)]
             result.append(vectors)
@@ -161,7 +189,7 @@ class _Sweep:
         whole = inner and self.columns.flat
         return [
             (self.e.add(target, self.e.load_integer(entry, i)), None if whole else self.mask(entry, i + 1))
-            for i in range(1, 1 + 2 * len(self.columns.outputs), 2)
+            for i in range(1, 1 + 2 * self.columns.pieces, 2)
         ]
 
 
@@ -201,7 +229,7 @@ def _emit_rows(sweep: _Sweep) -> None:
                     mask = sweep.mask(entry, sweep.tap_masks + taps[0][0]) if c.flat else None
                     output = e.builder.select(mask, added, output) if c.flat else added
                 outputs.append(e.at_least(output, low))
-            results = outputs if len(outputs) == 1 else e.interleaved(*outputs)
+            results = outputs * c.pieces if len(outputs) == 1 else e.interleaved(*outputs)
             for value, (address, mask) in zip(results, sweep.pieces(entry, target, inner), strict=True):
                 e.store(value, address, mask)
 
@@ -222,8 +250,8 @@ def _emit_weights(sweep: _Sweep) -> None:
                 e.set(slot, e.load(e.add(e.get(sums_at), q * e.vector_size)))
 
         def vector(entry: ir.Value, source: ir.Value, target: ir.Value, inner: bool) -> None:
-            ((address, mask),) = sweep.pieces(entry, target, inner)
-            gradient, before = e.load(address, mask), e.get(left)
+            pieces = [e.load(address, mask) for address, mask in sweep.pieces(entry, target, inner)]
+            gradient, before = functools.reduce(e.builder.fadd, pieces), e.get(left)
             e.set(left, gradient)
             operands = sweep.rows(entry, source, x_row, inner)
             for s, phase, shift in reads:
