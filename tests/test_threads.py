@@ -35,8 +35,8 @@ PRELUDE = """
         return lambda: F.cross_entropy(net(images), labels).backward()
 
     def regression():
-        net = nn.Sequential(nn.Linear(300, 300), nn.Tanh(), nn.Linear(300, 200))
-        x, y = torch.randn(256, 300), torch.randn(256, 200)
+        net = nn.Sequential(nn.Linear(300, 300), nn.Tanh(), nn.Linear(300, 200)).double()
+        x, y = torch.randn(256, 300, dtype=torch.float64), torch.randn(256, 200, dtype=torch.float64)
 
         def step():
             F.mse_loss(net(x), y).backward()

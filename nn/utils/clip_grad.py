@@ -21,9 +21,11 @@ def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 def _norm(array: np.ndarray, norm_type: float) -> np.ndarray:
     """Return (Σᵢ |xᵢ|^p)^(1/p), in float32 at least."""
     x = array.ravel()
+    if x.itemsize < 4:
+        x = x.astype(np.float32)
     if norm_type == 2 and x.size:  # np.linalg.norm would wake the threads of BLAS, which then spin beside ours
-        return vector_norm(x.astype(np.float32) if x.itemsize < 4 else x, norm_type)
-    return np.asarray(np.linalg.norm(x.astype(np.float32) if x.itemsize < 4 else x, norm_type))
+        return vector_norm(x, norm_type)
+    return np.asarray(np.linalg.norm(x, norm_type))
 
 
 def get_total_norm(
