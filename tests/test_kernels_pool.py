@@ -91,7 +91,12 @@ def test_2x2_windows_in_short_rows(real, threads, planes, outputs, seed):
     grad = rng.choice([np.nan, -np.inf, 0, 1, 2], (planes, *outputs)).astype(real)
     x.flags.writeable = grad.flags.writeable = False
     best, best_at = naive.max_pool2d(x, square, square, none, one, outputs)
+    means, spread = integers(rng, x.shape, real), integers(rng, grad.shape, real)
+    blocks = means.reshape(planes, outputs[0], 2, outputs[1], 2)
     with least_threads(threads):
+        assert np.array_equal(pool.avg_pool2d_forward(means, square, square, none, outputs), blocks.mean((2, 4)))
+        shares = pool.avg_pool2d_backward(spread, square, square, none, size, divisor_override=2)
+        assert np.array_equal(shares, spread.repeat(2, 1).repeat(2, 2) / 2)
         y, index = pool.max_pool2d_forward(x, square, square, none, one, outputs)
         dx = pool.max_pool2d_backward(grad, index, square, square, none, one, size)
     where = pool.flat_index(index, square, square, none, one, size)

@@ -53,6 +53,11 @@ def is_2x2(kernel: Pair, stride: Pair, padding: Pair, sizes: tuple[Pair, Pair]) 
     return kernel == stride == (2, 2) and padding == (0, 0) and fits
 
 
+def short(x: Array, y: Array) -> bool:
+    """Return whether windows 2 x 2 fill the planes of x, and their rows in y several to a vector."""
+    return x.size == 4 * y.size and y.shape[-1] < WIDE and lanes(y.dtype) % y.shape[-1] == 0
+
+
 @functools.cache
 def table(*pairs: Pair) -> Array:
     """Write pairs as rows of int64: kernels that start threads take arrays, not nested tuples."""
@@ -95,7 +100,7 @@ def max_pool2d_forward(
     side_by_side = is_2x2(kernel, stride, padding, (x.shape[-2:], out_size)) and dilation == (1, 1)
     if side_by_side and out_size[1] >= WIDE:
         loops.max_forward_2x2(threads, len(source), source, planes(y), planes(index))
-    elif side_by_side and x.size == 4 * y.size and lanes(x.dtype) % out_size[1] == 0:
+    elif side_by_side and short(x, y):
         leaf = leaves.max_2x2(out_size[1], x.dtype)
         loops.max_forward_2x2_short(threads, len(source), source, planes(y), planes(index), leaf)
     else:
@@ -122,8 +127,8 @@ def max_pool2d_backward(
     if side_by_side and grad.shape[-1] >= WIDE:
         loops.max_backward_2x2(threads, len(target), planes(grad), planes(index), target)
         return dx
-    if side_by_side and dx.size == 4 * grad.size and lanes(grad.dtype) % grad.shape[-1] == 0:
-        leaf = leaves.spread_2x2(grad.shape[-1], grad.dtype)
+    if side_by_side and short(dx, grad):
+        leaf = leaves.spread_2x2(grad.shape[-1], grad.dtype, chosen=True)
         loops.max_backward_2x2_short(threads, len(target), planes(grad), planes(index), target, leaf)
         return dx
     geometry, shape = table(kernel, stride, padding, dilation), row_shape(kernel, stride, dilation, padding)
@@ -197,13 +202,18 @@ def avg_pool2d_forward(
         return y
     source, threads = planes(x), threads_for(x.size, GRAIN)
     if is_2x2(kernel, stride, padding, (in_size, out_size)):
-        loops.average_forward_2x2(threads, len(source), source, x.dtype.type(1 / (divisor_override or 4)), planes(y))
+        scale = np.array([1 / (divisor_override or 4)], x.dtype)
+        if short(x, y):
+            leaf = leaves.average_2x2(out_size[1], x.dtype)
+            loops.average_forward_2x2_short(threads, len(source), source, scale, planes(y), leaf)
+        else:
+            loops.average_forward_2x2(threads, len(source), source, scale[0], planes(y))
     else:
         count = divisors(x.dtype, out_size, in_size, kernel, stride, padding, count_include_pad, divisor_override)
         geometry, shape = table(kernel, stride, padding, (1, 1)), row_shape(kernel, stride, (1, 1))
-        leaf = shape and leaves.sum_row(shape, x.dtype)
-        loop = loops.average_forward if leaf else loops.average_search
-        loop(threads, len(source), source, geometry, count, planes(y), leaf or 0)
+        row_leaf = shape and leaves.sum_row(shape, x.dtype)
+        loop = loops.average_forward if row_leaf else loops.average_search
+        loop(threads, len(source), source, geometry, count, planes(y), row_leaf or 0)
     return y
 
 
@@ -226,8 +236,12 @@ def avg_pool2d_backward(
         return dx
     target, threads = planes(dx), threads_for(dx.size, GRAIN)
     if is_2x2(kernel, stride, padding, (in_size, out_size)):
-        scale = grad.dtype.type(1 / (divisor_override or 4))
-        loops.average_backward_2x2(threads, len(target), planes(grad), scale, target)
+        scale = np.array([1 / (divisor_override or 4)], grad.dtype)
+        if short(dx, grad):
+            leaf = leaves.spread_2x2(out_size[1], grad.dtype, chosen=False)
+            loops.average_backward_2x2_short(threads, len(target), planes(grad), scale, target, leaf)
+        else:
+            loops.average_backward_2x2(threads, len(target), planes(grad), scale[0], target)
         return dx
     count = divisors(grad.dtype, out_size, in_size, kernel, stride, padding, count_include_pad, divisor_override)
     geometry, shape = table(kernel, stride, padding, (1, 1)), row_shape(kernel, stride, (1, 1), padding)

@@ -251,6 +251,30 @@ def average_scatter(start, stop, grad, geometry, divisor, dx):
 
 @split
 @kernel
+def average_forward_2x2_short(start, stop, x, scale, y, leaf):
+    """The same for rows too short for vectors, which windows fill: the leaf takes many rows at a time."""
+    windows = y.shape[1] * y.shape[2]
+    first = start * windows
+    call(
+        leaf, address_of(x) + 4 * first * x.itemsize, (stop - start) * windows, address_of(y) + first * y.itemsize,
+        address_of(scale),
+    )  # fmt: skip
+
+
+@split
+@kernel
+def average_backward_2x2_short(start, stop, grad, scale, dx, leaf):
+    """The gradient of the same."""
+    windows = grad.shape[1] * grad.shape[2]
+    first = start * windows
+    call(
+        leaf, address_of(grad) + first * grad.itemsize, address_of(scale), (stop - start) * windows,
+        address_of(dx) + 4 * first * dx.itemsize,
+    )  # fmt: skip
+
+
+@split
+@kernel
 def average_forward_2x2(start, stop, x, scale, y):
     """Window 2 x 2, stride 2, no padding: scale times the sum of two pairs."""
     for plane in range(start, stop):

@@ -235,14 +235,10 @@ def _emit_max_2x2(e: Emitter, outputs: int) -> None:
     done = e.variable(INT(0))
     with e.repeat(e.builder.sdiv(e.add(windows, e.lanes - 1), INT(e.lanes))):
         left = e.builder.sub(windows, e.get(done))
-        at, elements = e.add(x, e.multiply(e.get(done), 4 * e.size)), e.multiply(left, 4)
-        block = [e.load(e.add(at, q * e.vector_size), e.mask(e.add(elements, -q * e.lanes))) for q in range(4)]
-        taps = []
-        for tap in range(4):
-            row, column = divmod(tap, 2)
-            first = 2 * outputs * row + column
-            pick = [lane // outputs * 4 * outputs + lane % outputs * 2 + first for lane in range(e.lanes)]
-            taps.append((_picked(e, block, pick), _broadcast_integer(e, INT(tap))))
+        taps = [
+            (value, _broadcast_integer(e, INT(tap)))
+            for tap, value in enumerate(_taps_2x2(e, x, e.get(done), left, outputs))
+        ]
         best, winner = reduce(partial(_larger, e), taps)
         e.store(best, e.add(y, e.multiply(e.get(done), e.size)), e.mask(left))
         _store_integers(e, winner, e.add(k, e.get(done)), e.mask(left), INT8)
@@ -250,33 +246,67 @@ def _emit_max_2x2(e: Emitter, outputs: int) -> None:
 
 
 @functools.cache
-def spread_2x2(outputs: int, dtype: DTypeLike) -> int:
-    """Return a leaf for the gradient of maxima of windows 2 x 2 side by side, of as many rows as there are.
+def average_2x2(outputs: int, dtype: DTypeLike) -> int:
+    """Return a leaf for the means of the same windows: y[m, i] = scale times the sum of x[m, r, 2 i + s].
+
+    Arguments, 4: x, windows (of all rows), y, scale (address of one element).
+    """
+    return _leaf("average_2x2", 4, dtype, partial(_emit_average_2x2, outputs=outputs), outputs)
+
+
+def _emit_average_2x2(e: Emitter, outputs: int) -> None:
+    x, windows, y, scale = e.arguments
+    b, done, factor = e.builder, e.variable(INT(0)), e.load_broadcast(scale)
+    with e.repeat(b.sdiv(e.add(windows, e.lanes - 1), INT(e.lanes))):
+        left = b.sub(windows, e.get(done))
+        first, second, third, fourth = _taps_2x2(e, x, e.get(done), left, outputs)
+        total = b.fadd(b.fadd(first, second), b.fadd(third, fourth))
+        e.store(b.fmul(total, factor), e.add(y, e.multiply(e.get(done), e.size)), e.mask(left))
+        e.advance(done, e.lanes)
+
+
+def _taps_2x2(e: Emitter, x: ir.Value, done: ir.Value, left: ir.Value, outputs: int) -> Iterator[ir.Value]:
+    """Yield x[m, r, 2 i + s] for r, s < 2 and the windows from number `done` on, of which `left` exist."""
+    at, elements = e.add(x, e.multiply(done, 4 * e.size)), e.multiply(left, 4)
+    block = [e.load(e.add(at, q * e.vector_size), e.mask(e.add(elements, -q * e.lanes))) for q in range(4)]
+    for r, s in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        first = 2 * outputs * r + s
+        yield _picked(e, block, [lane // outputs * 4 * outputs + lane % outputs * 2 + first for lane in range(e.lanes)])
+
+
+@functools.cache
+def spread_2x2(outputs: int, dtype: DTypeLike, *, chosen: bool) -> int:
+    """Return a leaf for the gradient of the maxima, or means, of windows 2 x 2 side by side, of all their rows.
 
     dx[m, r, 2 i + s] = g[m, i] where k[m, i] (uint8) = 2 r + s, else 0, for rows m of `outputs` windows i, which must
-    divide the lanes of a vector: rows so short fill no vector alone.
+    divide the lanes of a vector: rows so short fill no vector alone.  Not `chosen`: dx[m, r, 2 i + s] = scale g[m, i].
 
-    Arguments, 4: g, k, windows (of all rows), dx.
+    Arguments, 4: g, k or scale (address of one element), windows (of all rows), dx.
     """
-    return _leaf("spread_2x2", 4, dtype, partial(_emit_spread_2x2, outputs=outputs), outputs)
+    emit = partial(_emit_spread_2x2, outputs=outputs, chosen=chosen)
+    return _leaf("spread_2x2_chosen" if chosen else "spread_2x2", 4, dtype, emit, outputs)
 
 
-def _emit_spread_2x2(e: Emitter, outputs: int) -> None:
+def _emit_spread_2x2(e: Emitter, outputs: int, chosen: bool) -> None:
     g, k, windows, dx = e.arguments
     done = e.variable(INT(0))
+    factor = None if chosen else e.load_broadcast(k)
     with e.repeat(e.builder.sdiv(e.add(windows, e.lanes - 1), INT(e.lanes))):
         left = e.builder.sub(windows, e.get(done))
         exists = e.mask(left)
         gradients = e.load(e.add(g, e.multiply(e.get(done), e.size)), exists)
-        winners = _load_integers(e, e.add(k, e.get(done)), exists, INT8)
+        winners = _load_integers(e, e.add(k, e.get(done)), exists, INT8) if chosen else None
         for q in range(4):
             row_of, place = zip(*(divmod(q * e.lanes + lane, 4 * outputs) for lane in range(e.lanes)), strict=True)
             taps = [2 * (p // (2 * outputs)) + p % 2 for p in place]
             window = [m * outputs + p % (2 * outputs) // 2 for m, p in zip(row_of, place, strict=True)]
-            hit = e.builder.icmp_signed(
-                "==", e.shuffle(winners, winners, window), ir.Constant(ir.VectorType(INT32, e.lanes), taps)
-            )
-            value = e.builder.select(hit, e.shuffle(gradients, gradients, window), e.zero)
+            value = e.shuffle(gradients, gradients, window)
+            if winners is not None:
+                tap = ir.Constant(ir.VectorType(INT32, e.lanes), taps)
+                hit = e.builder.icmp_signed("==", e.shuffle(winners, winners, window), tap)
+                value = e.builder.select(hit, value, e.zero)
+            else:
+                value = e.builder.fmul(value, factor)
             to = e.add(e.multiply(e.get(done), 4), q * e.lanes)
             e.store(value, e.add(dx, e.multiply(to, e.size)), e.mask(e.add(e.multiply(left, 4), -q * e.lanes)))
         e.advance(done, e.lanes)
