@@ -375,12 +375,17 @@ fmin.vjp(
 @elementwise
 def clamped(x: np.ndarray, low: np.ndarray | None, high: np.ndarray | None) -> np.ndarray:
     """yᵢ = min(max(xᵢ, lᵢ), hᵢ). The gradient goes to xᵢ where lᵢ ≤ xᵢ ≤ hᵢ, else to the bound."""
-    bounds = [bound for bound in (low, high) if bound is not None]
-    if x.size > SMALL and x.dtype in FLOATS and all(b.ndim == 0 and b.dtype == x.dtype and b == b for b in bounds):
+    if x.size > SMALL and _are_numbers(x, low, high):
         least, most = -math.inf if low is None else low, math.inf if high is None else high
         return kernels.clamp(x, least, most)  # type: ignore[arg-type]  # arrays of one number
     y = x if low is None else np.maximum(x, low)
     return y if high is None else np.minimum(y, high)
+
+
+def _are_numbers(x: np.ndarray, *bounds: np.ndarray | None) -> bool:
+    """Return whether the bounds of a clamp are numbers of the type of x, a float with kernels, and none is NaN."""
+    given = [bound for bound in bounds if bound is not None]
+    return x.dtype in FLOATS and all(b.ndim == 0 and b.dtype == x.dtype and b == b for b in given)
 
 
 def _within(x: Any, low: Any, high: Any) -> Any:

@@ -553,3 +553,15 @@ def test_errors(call, error, message):
 
 def test_every_type_has_a_name():
     assert {np.dtype(t) for t in TYPES} <= set(FROM_NUMPY)
+
+
+@pytest.mark.parametrize("bounds", [(-0.5, 0.5), (None, 0.3), (-0.2, None), (0.5, -0.5), (math.nan, 1.0)])
+def test_clamp_of_many_elements_is_pytorchs(bounds):
+    x = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
+    x[3:6] = np.nan, np.inf, -np.inf
+    ours, theirs = Tensor(x.copy(), requires_grad=True), torch.from_numpy(x.copy()).requires_grad_(True)
+    y, expected = comparison.clamp(ours, *bounds), torch.clamp(theirs, *bounds)
+    y.sum().backward()
+    expected.sum().backward()
+    np.testing.assert_array_equal(y.detach().numpy(), expected.detach().numpy())
+    np.testing.assert_array_equal(ours.grad.numpy(), theirs.grad.numpy())
