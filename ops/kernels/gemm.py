@@ -16,9 +16,11 @@ import numpy as np
 from ops.kernels import gemm_plan
 from ops.kernels.arrays import dense
 from ops.kernels.gemm_plan import BLOCKED, COPIED, DOT, IN_PLACE, SEGMENT, TABLES
-from ops.kernels.jit import kernel, prange, threads_for
+from ops.kernels.jit import kernel, threads_for
+from ops.kernels.parallel import RUN_CHUNKS, call_chunks
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, address_of, call, load_integers
+from ops.kernels.threads import register_parallel
 
 __all__ = ["batched_matmul", "linear", "matmul"]
 
@@ -154,22 +156,25 @@ def _run(plan: gemm_plan.Plan, a: Array, b: Array, c: Array, bias: Array | None)
         return
     bias = NO_BIAS[c.dtype] if bias is None else dense(bias)
     work = scratch(plan.work, c.dtype) if plan.work else bias
-    multiply(a, b, c, bias, work, plan.layout, WORKERS[plan.kind].address, plan.chunks)
+    driver = RUN_CHUNKS.address if plan.chunks > 1 else 0
+    multiply(a, b, c, bias, work, plan.layout, WORKERS[plan.kind].address, plan.chunks, driver)
 
 
 # ---- drivers ----
 
 
-@kernel(parallel=True)
-def multiply(a, b, c, bias, work, layout, worker, chunks):
+@kernel
+def multiply(a, b, c, bias, work, layout, worker, chunks, driver):
     """C = A B in `chunks` pieces."""
     a_at, b_at, c_at, bias_at = address_of(a), address_of(b), address_of(c), address_of(bias)
     work_at, layout_at = address_of(work), address_of(layout)
     if chunks == 1:
         call(worker, a_at, b_at, c_at, bias_at, work_at, layout_at, 0, 1)
     else:
-        for t in prange(chunks):
-            call(worker, a_at, b_at, c_at, bias_at, work_at, layout_at, t, chunks)
+        call_chunks(driver, worker, chunks, a_at, b_at, c_at, bias_at, work_at, layout_at)
+
+
+register_parallel(multiply)
 
 
 # Below, operands are addresses and strides count bytes.  The workers compute chunk t of `chunks`: a range of

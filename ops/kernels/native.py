@@ -26,7 +26,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 from ops.kernels.cache import KernelCache, cache_directory, identify
-from ops.kernels.jit import FAST_MATH
+from ops.kernels.compiler import FAST_MATH, KernelCompiler
 
 INT = ir.IntType(ctypes.sizeof(ctypes.c_ssize_t) * 8)
 
@@ -143,8 +143,9 @@ class Worker:
     All parameters are integers, nothing is returned.  `address` compiles it or loads it from the cache.
     """
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., None], *, parallel: bool = False) -> None:
         self.function = function
+        self.parallel = parallel
         self.__doc__ = function.__doc__
 
     @functools.cached_property
@@ -155,9 +156,15 @@ class Worker:
             return id(self)
         with global_compiler_lock:
             parameters = (types.intp,) * self.function.__code__.co_argcount
-            options = {"nopython": True, "error_model": "numpy", "fastmath": set(FAST_MATH)}
-            compiled: Any = CFunc(self.function, (parameters, types.void), {}, options)
-            identity, module = identify(self.function, "worker"), self.function.__module__.rpartition(".")[2]
+            options = {
+                "nopython": True,
+                "error_model": "numpy",
+                "fastmath": set(FAST_MATH),
+                "parallel": self.parallel,
+            }
+            compiled: Any = CFunc(self.function, (parameters, types.void), {}, options, KernelCompiler)
+            identity = identify(self.function, ("worker", self.parallel))
+            module = self.function.__module__.rpartition(".")[2]
             if identity is not None:
                 compiled._cache = KernelCache(f"{module}.{self.function.__name__}", identity)
             compiled.compile()

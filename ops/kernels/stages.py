@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ops.kernels.jit import kernel, prange
+from ops.kernels.jit import kernel
+from ops.kernels.parallel import RUN_CHUNKS, call_chunks
 from ops.kernels.simd import Worker, address_of, call
+from ops.kernels.threads import register_parallel
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Int64: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -28,18 +30,21 @@ def pack_layout(numbers: tuple[int, ...], *tables: Int64) -> Int64:
 
 def stage_list(*stages: tuple[Worker, int, int]) -> Int64:
     """Return stages (worker, round, chunks) as `run_stages` takes them."""
-    return np.array([(worker.address, step, chunks) for worker, step, chunks in stages], np.int64)
+    rows = [(worker.address, step, chunks, RUN_CHUNKS.address if chunks > 1 else 0) for worker, step, chunks in stages]
+    return np.array(rows, np.int64)
 
 
-@kernel(parallel=True)
+@kernel
 def run_stages(a, b, c, d, work, layout, stages):
     """Call every stage's worker for every chunk."""
     a_at, b_at, c_at, d_at = address_of(a), address_of(b), address_of(c), address_of(d)
     work_at, layout_at = address_of(work), address_of(layout)
     for s in range(stages.shape[0]):
-        worker, step, chunks = stages[s, 0], stages[s, 1], stages[s, 2]
+        worker, step, chunks, driver = stages[s, 0], stages[s, 1], stages[s, 2], stages[s, 3]
         if chunks == 1:
             call(worker, a_at, b_at, c_at, d_at, work_at, layout_at, step, 0, 1)
         else:
-            for t in prange(chunks):
-                call(worker, a_at, b_at, c_at, d_at, work_at, layout_at, step, t, chunks)
+            call_chunks(driver, worker, chunks, a_at, b_at, c_at, d_at, work_at, layout_at, step)
+
+
+register_parallel(run_stages)
