@@ -94,14 +94,11 @@ class Parameters:
     def _locate(self, i: int, grad: Array, size: int) -> int:
         if grad.dtype != self.dtype:
             raise TypeError(f"Parameters: gradient {i} is {grad.dtype}, its parameter {self.dtype}")
-        address: int = address_of(grad, size)
-        if address > 0:
-            return address
-        if address < 0:
+        if grad.size != size:
             raise ValueError(f"Parameters: gradient {i} {grad.shape} does not match {self.arrays[i].shape}")
-        copy = np.ascontiguousarray(grad)
-        self._grads[i] = copy
-        return copy.ctypes.data
+        dense = self._grads[i] = grad.reshape(-1)  # a copy only where it is not contiguous
+        address: int = address_of(dense)
+        return address
 
     def update(self, loop: Function, *hyper: float) -> None:
         """Run one step of a loop over all parameters that have a gradient; then let go of the gradients."""

@@ -12,7 +12,7 @@ import numpy as np
 from ops.kernels import simd
 from ops.kernels.geometry import Axis
 from ops.kernels.jit import kernel
-from ops.kernels.simd import call, load_integers
+from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Int64, pack_layout
 
 
@@ -53,7 +53,7 @@ def fill_layout(phases: Phases, rows: Axis, columns: Axis, dtype: np.dtype[Any])
     panel = panel_vectors(phases.pitch, columns.stride, lanes)
     sizes = (phases.pitch, phases.height, phases.plane, rows.stride, columns.stride, rows.size, columns.size)
     leaf = simd.copy_panel(panel, dtype, columns.stride)
-    numbers = (leaf, panel * lanes, *sizes, dtype.itemsize, len(phases.offsets))
+    numbers = (FILL.address, leaf, panel * lanes, *sizes, dtype.itemsize, len(phases.offsets))
     return pack_layout(numbers, phases.offsets)
 
 
@@ -109,13 +109,11 @@ def copy_plane(
         call(leaf, source, 0, target + last * row + at * size, row, height - last, 0)
 
 
-@kernel
-def fill_phases(x, first_plane, channels, top, left, layout, copy):
-    """Copy channels of an image, starting at plane first_plane of x (N * C, H, W).
-
-    (0, 0) of phase (0, 0) is row `top`, column `left` of the image.
-    """
-    (copier, width, pitch, height, plane, stride_h, stride_w, H, W, size, n_phases, phases) = load_integers(layout, 12)
+def fill(x, first_plane, channels, top, left, layout, copy):
+    """See `fill_phases`, which calls it."""
+    (_, copier, width, pitch, height, plane, stride_h, stride_w, H, W, size, n_phases, phases) = (
+        load_integers(layout, 13)
+    )  # fmt: skip
     for i in range(channels * n_phases):
         a, b = load_integers(layout + phases + 16 * (i % n_phases), 2)
         row = top + a
@@ -126,3 +124,16 @@ def fill_phases(x, first_plane, channels, top, left, layout, copy):
         copy_plane(
             copier, width, source, stride_h * W * size, W, stride_w, left + b, target, pitch, first, last, height, size
         )
+
+
+FILL = Worker(fill)
+
+
+@kernel
+def fill_phases(x, first_plane, channels, top, left, layout, copy):
+    """Copy channels of an image, starting at plane first_plane of x (N * C, H, W).
+
+    (0, 0) of phase (0, 0) is row `top`, column `left` of the image.
+    """
+    (worker,) = load_integers(layout, 1)
+    call(worker, x, first_plane, channels, top, left, layout, copy)

@@ -71,6 +71,20 @@ def first_columns(outputs: int, stride: int, padding: int, dilation: int, taps: 
     return np.clip(-(-left // dilation), 0, taps - 1).astype(np.int32)
 
 
+@functools.lru_cache(maxsize=256)
+def rows_over(height: int, outputs: int, kernel: Pair, stride: int, padding: int, dilation: int) -> tuple[Array, Array]:
+    """List for every input row h the rows oh of windows it is in and r S, and how many there are.
+
+    int64[height, R, 2] and int64[height], with h + padding = oh stride + r dilation.
+    """
+    r = np.arange(kernel[0])
+    place = np.arange(height)[:, None] + padding - r * dilation
+    inside = (place >= 0) & (place % stride == 0) & (place // stride < outputs)
+    rows = np.stack(np.broadcast_arrays(place // stride, r * kernel[1]), axis=-1)
+    first = np.argsort(~inside, axis=1, kind="stable")  # those inside come first, in their order
+    return np.take_along_axis(rows, first[:, :, None], axis=1), np.count_nonzero(inside, axis=1)
+
+
 def row_shape(kernel: Pair, stride: Pair, dilation: Pair, padding: Pair = (0, 0)) -> leaves.Shape | None:
     """Return what a row's leaves are made for, None if they are not for such windows; gradients give the padding."""
     shape = leaves.Shape(kernel[1], stride[1], dilation[1], padding[1] % stride[1])
@@ -134,7 +148,8 @@ def max_pool2d_backward(
     geometry, shape = table(kernel, stride, padding, dilation), row_shape(kernel, stride, dilation, padding)
     if shape and index.itemsize == 1:
         leaf = leaves.spread_row(shape, grad.dtype, chosen=True)
-        loops.max_backward(threads, len(target), planes(grad), planes(index), geometry, target, leaf)
+        rows = rows_over(in_size[0], grad.shape[-2], kernel, stride[0], padding[0], dilation[0])
+        loops.max_backward(threads, len(target), planes(grad), planes(index), *rows, padding[1], target, leaf)
     else:
         loops.max_scatter(threads, len(target), planes(grad), planes(index), geometry, target)
     return dx
@@ -247,7 +262,8 @@ def avg_pool2d_backward(
     geometry, shape = table(kernel, stride, padding, (1, 1)), row_shape(kernel, stride, (1, 1), padding)
     if shape:
         leaf = leaves.spread_row(shape, grad.dtype, chosen=False)
-        loops.average_backward(threads, len(target), planes(grad), geometry, count, target, leaf)
+        rows = rows_over(in_size[0], out_size[0], kernel, stride[0], padding[0], 1)
+        loops.average_backward(threads, len(target), planes(grad), count, *rows, padding[1], target, leaf)
     else:
         loops.average_scatter(threads, len(target), planes(grad), geometry, count, target)
     return dx

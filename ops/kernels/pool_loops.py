@@ -58,26 +58,11 @@ def max_search(start, stop, x, geometry, first_column, y, index, _leaf):
                 y[plane, oh, ow], index[plane, oh, ow] = best, tap
 
 
-@kernel
-def rows_over(geometry, height, outputs):
-    """List for every input row h the rows oh of windows it is in and r S, and how many there are."""
-    window, stride, padding, dilation = geometry[0], geometry[1], geometry[2], geometry[3]
-    rows, counts = np.empty((height, window[0], 2), np.int64), np.zeros(height, np.int64)
-    for h in range(height):
-        for r in range(window[0]):
-            step = h + padding[0] - r * dilation[0]
-            if step >= 0 and step % stride[0] == 0 and step // stride[0] < outputs:
-                rows[h, counts[h], 0], rows[h, counts[h], 1] = step // stride[0], r * window[1]
-                counts[h] += 1
-    return rows, counts
-
-
 @split
 @kernel
-def max_backward(start, stop, grad, index, geometry, dx, leaf):
-    """Every input adds up the gradients of the windows it won; dx (planes, H, W)."""
-    (OH, OW), (H, W), padding = grad.shape[1:], dx.shape[1:], geometry[2, 1]
-    rows, counts = rows_over(geometry, H, OH)
+def max_backward(start, stop, grad, index, rows, counts, padding, dx, leaf):
+    """Every input adds up the gradients of the windows it won; dx (planes, H, W), for rows see `pool.rows_over`."""
+    (OH, OW), (H, W) = grad.shape[1:], dx.shape[1:]
     for plane in range(start, stop):
         g = address_of(grad) + plane * OH * OW * grad.itemsize
         taps = address_of(index) + plane * OH * OW
@@ -217,10 +202,9 @@ def average_search(start, stop, x, geometry, divisor, y, _leaf):
 
 @split
 @kernel
-def average_backward(start, stop, grad, geometry, divisor, dx, leaf):
+def average_backward(start, stop, grad, divisor, rows, counts, padding, dx, leaf):
     """Every input adds up its share, grad / divisor, of the windows it is in."""
-    (OH, OW), (H, W), padding = grad.shape[1:], dx.shape[1:], geometry[2, 1]
-    rows, counts = rows_over(geometry, H, OH)
+    (OH, OW), (H, W) = grad.shape[1:], dx.shape[1:]
     share, count = np.empty(OH * OW, grad.dtype), divisor.reshape(-1)
     for plane in range(start, stop):
         g = grad[plane].reshape(-1)
