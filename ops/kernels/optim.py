@@ -96,7 +96,7 @@ class Parameters:
             raise TypeError(f"Parameters: gradient {i} is {grad.dtype}, its parameter {self.dtype}")
         if grad.size != size:
             raise ValueError(f"Parameters: gradient {i} {grad.shape} does not match {self.arrays[i].shape}")
-        dense = self._grads[i] = grad.reshape(-1)  # a copy only where it is not contiguous
+        dense = self._grads[i] = grad.ravel()  # a copy only where it is not contiguous
         address: int = address_of(dense)
         return address
 
