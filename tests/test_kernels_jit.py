@@ -1,5 +1,6 @@
 """Compiling, caching and threads, in fresh processes: whatever the disk holds, a kernel runs."""
 
+import gc
 import os
 import shutil
 import stat
@@ -417,6 +418,75 @@ def test_doctor_and_warmup(tmp_path):
     for word in ("numba", "threads", "vectors", str(tmp_path), "BLAS"):
         assert word in report
     assert command("warmup", "--jobs", "0").returncode == 2
+
+
+@jit.split
+@jit.kernel
+def fill_range(start, stop, x, value, scale, *more):
+    for i in range(start, stop):
+        x[i] += value * scale + (more[0] if len(more) else 0)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("count", [0, 1, 5, 1000])
+def test_split_cuts_a_range_into_pieces_that_cover_it_once(threads, count):
+    """One launch serves arguments of any types: arrays of two dtypes, numbers, and more of them."""
+    for dtype in (np.float32, np.float64):
+        x = np.ones(count, dtype)
+        fill_range(threads, count, x, 2, 1.5)
+        fill_range(threads, count, x, np.float32(2), 1.5, 10)
+        assert np.array_equal(x, np.full(count, 17, dtype))
+
+
+def test_a_part_that_fails_on_some_thread_is_reported():
+    program = """
+    import numpy as np
+    from ops.kernels.jit import kernel, split
+    @split
+    @kernel
+    def read(start, stop, x):
+        for i in range(start, stop):
+            x[i] = x[i + 1]
+    for threads in (1, 2):
+        try:
+            read(threads, 4, np.ones(4))
+        except (IndexError, RuntimeError) as error:
+            print(type(error).__name__, error)
+    """
+    printed = run(program, NUMBA_BOUNDSCHECK="1").stdout.splitlines()
+    assert printed[0].startswith("IndexError")
+    assert printed[1].startswith("RuntimeError a part of a kernel failed")
+
+
+@jit.kernel
+def plus_one(x, n):
+    return x + n
+
+
+@jit.kernel
+def three_calls(x, n):
+    return plus_one(x, 0) + plus_one(x, 1) + plus_one(x, n)
+
+
+@pytest.mark.skipif(not hasattr(plus_one, "signatures"), reason="the JIT is off")
+def test_literals_compile_no_code_of_their_own():
+    assert three_calls(5, 2) == 18
+    assert len(plus_one.signatures) == 1
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_compiling_leaves_the_garbage_collector_as_it_was(collecting):
+    @jit.kernel
+    def double(x):
+        return 2 * x
+
+    before = gc.isenabled()
+    try:
+        (gc.enable if collecting else gc.disable)()
+        assert double(3) == 6
+        assert gc.isenabled() is collecting
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_kernel_keeps_the_functions_name_and_document():
