@@ -10,6 +10,7 @@ import gc
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
+import llvmlite.binding as llvm
 import numba
 import numpy as np
 from numba import types
@@ -30,10 +31,17 @@ EXACT_MATH = {"contract", "nsz"}
 
 
 class KernelLibrary(JITCodeLibrary):
-    """The module a kernel is linked into: optimised as a whole, not function by function before."""
+    """The module a kernel is linked into: optimised as a whole, not function by function before.
+
+    Only variables are moved to registers before. Without that, branches that depend on a number, as momentum's first
+    step does, stay inside loops, which then are no vector code.
+    """
 
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        passes.run(ll_module, self._codegen._pass_builder())
 
 
 class KernelCompiler(Compiler):
