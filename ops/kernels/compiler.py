@@ -97,7 +97,6 @@ def kernel(
         "fastmath": set(FAST_MATH if reassociate else EXACT_MATH),
         "parallel": parallel,
         "forceinline": inline,
-        "no_cpython_wrapper": inline,  # only kernels call it
         "no_cfunc_wrapper": True,  # none is called as a C function: those are workers
     }
     if function is None:
