@@ -221,4 +221,5 @@ def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
             (adaptive_max_pool2d_forward, (x, (2, 2))),
             (adaptive_max_pool2d_backward, (grad, index, (4, 4))),
         ):
-            yield f"adaptive_pool.{function.__name__} {dtype}", functools.partial(function, *arguments)
+            height, width = arguments[0].shape[-2:]
+            yield f"adaptive_pool.{function.__name__} {height}x{width} {dtype}", functools.partial(function, *arguments)
