@@ -69,8 +69,8 @@ def set_float32_matmul_precision(precision: str) -> None:
     """Choose how exact float32 convolutions must be.
 
     "highest": each output is the sum of its own products.  "high" (the default) and "medium": convolutions by
-    3 x 3 and 5 x 5 filters may use Winograd's algorithms, whose float32 errors are up to twice as large (6e-6 of the
-    largest output) and which spread an infinity or NaN over a tile of 4 x 4 outputs.  Matrix products and float64 are
-    not affected.
+    3 x 3 and 5 x 5 filters may use Winograd's algorithms, whose float32 errors are up to three times as large (5.6e-6
+    of the largest output) and which spread an infinity or NaN over a tile of up to 8 x 8 outputs.  Matrix products and
+    float64 are not affected.
     """
     kernel_precision.set_float32_matmul_precision(precision)

@@ -309,14 +309,17 @@ def _fused(x: Any, y: Any) -> bool:
 
 @squared_error.joint_vjp
 def _(grad: Any, wanted: Any, x: Any, target: Any, reduction: str) -> tuple[Any, Any]:
-    size = math.prod(x.shape)
     if not isinstance(grad, Tensor) and grad.ndim == 0 and _fused(x, target):
-        dx = element_kernels.scaled_difference(x, target, float(grad) * (2 / size if reduction == "mean" else 2.0))
-        return dx, -dx if wanted[1] else None
-    d = x - target
-    slope = 2 / math.prod(d.shape) if reduction == "mean" and math.prod(d.shape) else 2.0
-    dx = (grad * slope) * d
+        dx = element_kernels.scaled_difference(x, target, float(grad) * _slope(x.shape, reduction))
+    else:
+        d = x - target
+        dx = (grad * _slope(d.shape, reduction)) * d
     return dx, -dx if wanted[1] else None
+
+
+def _slope(shape: tuple[int, ...], reduction: str) -> float:
+    """Return ∂(reduced squared error)/∂d over d."""
+    return 2 / (math.prod(shape) or 1) if reduction == "mean" else 2.0
 
 
 def mse_loss(

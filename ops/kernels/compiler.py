@@ -1,9 +1,9 @@
 """How kernels are compiled: the one place that decides fast-math flags, error model, caching and what is left out.
 
-Half of the first training step on a machine is compiling. Three things numba does for every function are of no use
+Most of the first training step on a machine is compiling. Three things numba does for every function are of no use
 to ours: a second entry, for callers in C; a round of optimisation before the function is linked into its module,
 whose own two rounds find the same; and garbage collection amid the many objects of a compilation under way. Without
-them LeNet's kernels compile in 3/4 of the time.
+them LeNet's kernels compile in four fifths of the time.
 """
 
 import gc

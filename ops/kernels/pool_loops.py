@@ -142,7 +142,7 @@ def max_forward_2x2_short(start, stop, x, y, index, leaf):
 @split
 @kernel
 def max_backward_2x2_short(start, stop, grad, index, dx, leaf):
-    """The gradient of the same."""
+    """The gradient of `max_forward_2x2_short`."""
     windows = grad.shape[1] * grad.shape[2]
     first = start * windows
     call(
@@ -236,7 +236,7 @@ def average_scatter(start, stop, grad, geometry, divisor, dx):
 @split
 @kernel
 def average_forward_2x2_short(start, stop, x, scale, y, leaf):
-    """The same for rows too short for vectors, which windows fill: the leaf takes many rows at a time."""
+    """Window 2 x 2, stride 2 in rows too short for vectors, which they fill: the leaf takes many rows at a time."""
     windows = y.shape[1] * y.shape[2]
     first = start * windows
     call(
@@ -248,7 +248,7 @@ def average_forward_2x2_short(start, stop, x, scale, y, leaf):
 @split
 @kernel
 def average_backward_2x2_short(start, stop, grad, scale, dx, leaf):
-    """The gradient of the same."""
+    """The gradient of `average_forward_2x2_short`."""
     windows = grad.shape[1] * grad.shape[2]
     first = start * windows
     call(
