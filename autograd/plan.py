@@ -34,6 +34,11 @@ class Rule(NamedTuple):
         """The function as an ordinary backward calls it: a rule that is a primitive is its forward."""
         return self.function.primitive.forward if hasattr(self.function, "primitive") else self.function
 
+    @property
+    def on_small(self) -> Callable[..., Any]:
+        """The same for up to SMALL elements."""
+        return self.function.primitive.small if hasattr(self.function, "primitive") else self.function
+
 
 class Plan:
     """What a call saves and which rules run, for one choice of the inputs whose gradients are wanted."""
@@ -45,6 +50,7 @@ class Plan:
         "keeps",
         "keeps_one",
         "on_arrays",
+        "on_small",
         "primitive",
         "rule",
         "rules",
@@ -66,6 +72,7 @@ class Plan:
         alone = len(distinct) == 1 and not self.joint
         self.rule: Any = distinct[0].function if alone else None
         self.on_arrays: Any = distinct[0].on_arrays if alone else None
+        self.on_small: Any = distinct[0].on_small if alone else None
         self.keeps = self._keeps() if alone and len(chosen) == sum(wanted) else SEVERAL
         self.keeps_one = self.keeps not in (NOTHING, SEVERAL)
 

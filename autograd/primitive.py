@@ -215,6 +215,8 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
             saved, sources = output, None
         elif plan.keeps == FIRST_INPUT:
             saved, sources = x, input
+        elif plan.keeps == NOTHING:
+            saved = sources = ()
         elif plan.indices:
             saved, sources = plan.save((input,), NO_PARAMETERS, output, None)
         else:

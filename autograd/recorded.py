@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from autograd.elementwise import SMALL
 from autograd.node import Node, positions
 from autograd.tensor import Tensor, computed, new
 
@@ -28,8 +29,9 @@ class Recorded(Node):
     # One class for all: the interpreter's caches in the walk serve one class well, and several badly.
     def pull(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:
         plan, saved, source = self.plan, self.saved, self.sources
+        rule = plan.rule if recording else plan.on_small if grad.size <= SMALL else plan.on_arrays
         if plan.keeps == NOTHING:
-            return (plan.rule(grad),)
+            return (rule(grad),)
         if saved is None:
             self._refuse_freed()
         if self.output_writes is not None:
@@ -42,7 +44,7 @@ class Recorded(Node):
             saved = self._as_tensors()[0]
         if not retain_graph:
             self.saved = self.sources = None
-        return (plan.rule(grad, saved) if recording else plan.on_arrays(grad, saved),)
+        return (rule(grad, saved),)
 
     def _pull_several(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:
         plan, saved = self.plan, self.saved
