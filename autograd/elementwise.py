@@ -44,7 +44,7 @@ def elementwise(forward: Callable[..., Any] | None = None, *, small: Callable[..
 
 
 def _by_size(small: Callable[..., Any], large: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function of one or two arrays that is `small` up to SMALL elements, `large` beyond."""
+    """Return the function of one or two arrays that is `small` up to SMALL elements of the result, `large` beyond."""
 
     @functools.wraps(large)
     def unary(x: np.ndarray) -> Any:
@@ -52,7 +52,9 @@ def _by_size(small: Callable[..., Any], large: Callable[..., Any]) -> Callable[.
 
     @functools.wraps(large)
     def binary(x: np.ndarray, y: np.ndarray) -> Any:
-        return small(x, y) if x.size <= SMALL else large(x, y)
+        fits = x.shape[x.ndim - y.ndim :] == y.shape  # then the result has the shape of x, and that is soon said
+        size = x.size if fits else np.broadcast(x, y).size
+        return small(x, y) if size <= SMALL else large(x, y)
 
     return unary if len(inspect.signature(large).parameters) == 1 else binary
 

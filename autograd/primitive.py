@@ -253,7 +253,8 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
         else:
             return general(input, other)
         try:
-            output = quiet.run(small if x.size <= SMALL else forward, x, y) if elementwise else forward(x, y)
+            few = x.size * y.size <= SMALL  # and so is the result, however they broadcast
+            output = quiet.run(small if few else forward, x, y) if elementwise else forward(x, y)
         except (TypeError, ValueError):
             return general(input, other)  # which explains it
         if type(output) is not ndarray:

@@ -8,6 +8,8 @@ import pytest
 import ops  # noqa: F401  # binds the operators
 from autograd import tape
 from autograd.dtypes import FROM_NUMPY
+from autograd.elementwise import SMALL, elementwise
+from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops import activation, arithmetic, comparison, elementary
 
@@ -565,3 +567,23 @@ def test_clamp_of_many_elements_is_pytorchs(bounds):
     expected.sum().backward()
     np.testing.assert_array_equal(y.detach().numpy(), expected.detach().numpy())
     np.testing.assert_array_equal(ours.grad.numpy(), theirs.grad.numpy())
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "large"),
+    [
+        ((4,), (4,), False),
+        ((SMALL,), (SMALL,), False),
+        ((64, 1), (32,), False),
+        ((65, 1), (32,), True),
+        ((32,), (65, 1), True),
+        ((), (SMALL + 1,), True),
+    ],
+)
+def test_the_size_of_the_result_chooses_between_numpy_and_the_kernel(x, y, large):
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.full(np.broadcast_shapes(a.shape, b.shape), -1.0)
+
+    op = primitive(elementwise(kernel, small=np.add))
+    for output in (op(np.ones(x), np.ones(y)), op(Tensor(np.ones(x)), Tensor(np.ones(y))).array):
+        assert (output == (-1.0 if large else 2.0)).all()
