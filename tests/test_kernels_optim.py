@@ -1,5 +1,6 @@
 """Update kernels against the formulas of the papers written out in NumPy, and against torch.optim."""
 
+import functools
 import math
 
 import numpy as np
@@ -12,7 +13,7 @@ from ops.kernels.threads import least_threads
 SHAPES = [(3, 4), (), (17,), (2, 3, 3, 3), (0, 5), (optim.BLOCK + 5,)]
 STEPS = 20
 
-# variant of optim.STATES, options beyond those that select it, name in torch.optim
+# variant of optim.VARIANTS, options beyond those that select it, name in torch.optim
 CASES = [
     ("sgd", {"weight_decay": 0.1}, "SGD"),
     ("sgd momentum", {"dampening": 0.1, "weight_decay": 0.01}, "SGD"),
@@ -25,7 +26,14 @@ CASES = [
     ("rmsprop momentum", {"maximize": True}, "RMSprop"),
     ("rmsprop centered momentum", {}, "RMSprop"),
     ("adagrad", {"lr_decay": 0.1, "weight_decay": 0.02}, "Adagrad"),
+    ("adadelta", {"rho": 0.8, "weight_decay": 0.1}, "Adadelta"),
+    ("asgd", {"lambd": 0.1, "t0": 5.0, "weight_decay": 0.1}, "ASGD"),
+    ("rprop", {"etas": (0.4, 1.5), "step_sizes": (1e-3, 0.1)}, "Rprop"),
+    ("adamax", {"weight_decay": 0.1, "maximize": True}, "Adamax"),
+    ("nadam", {"weight_decay": 0.1, "momentum_decay": 0.1}, "NAdam"),
+    ("radam", {"betas": (0.9, 0.8), "weight_decay": 0.1}, "RAdam"),
 ]
+STARTS = {"eta": 0.01, "mu": 1.0, "mu_product": 1.0, "step_size": 0.01}
 
 
 def gradients(rng, step, real=np.float64):
@@ -37,17 +45,28 @@ def arrays(rng, real=np.float64):
     return [np.asarray(rng.standard_normal(shape), real) for shape in SHAPES]
 
 
+def prepared(name, arrays):
+    """Return a variant's parameters with states as at first, and its step with options that are always given."""
+    variant = optim.VARIANTS[name]
+    parameters = Parameters(arrays, variant.states, variant.scalars)
+    for start, value in STARTS.items():
+        for x in (*parameters.state.get(start, ()), parameters.scalar.get(start, np.zeros(0))):
+            x[...] = value
+    lr = {} if variant.step is optim.rprop else {"lr": 0.01}
+    return parameters, functools.partial(variant.step, parameters, **lr, **variant.options)
+
+
 def test_every_variant_is_compared():
-    assert {name for name, _, _ in CASES} == set(optim.STATES)
+    assert {name for name, _, _ in CASES} == set(optim.VARIANTS)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("name", "extra", "theirs"), CASES)
 def test_equals_torch_in_double_precision(torch, threads, name, extra, theirs):
     rng = np.random.default_rng(0)
-    step, options, states = optim.STATES[name]
     ours = arrays(rng)
-    parameters = Parameters(ours, states)
+    parameters, step = prepared(name, ours)
+    options = optim.VARIANTS[name].options
     tensors = [torch.nn.Parameter(torch.from_numpy(np.array(p))) for p in ours]
     torch_options = {k: v for k, v in {**options, **extra}.items() if k != "decoupled"}
     optimizer = getattr(torch.optim, theirs)(tensors, lr=0.01, foreach=False, **torch_options)
@@ -58,10 +77,10 @@ def test_equals_torch_in_double_precision(torch, threads, name, extra, theirs):
                 tensor.grad = None if grad is None else torch.from_numpy(np.array(grad))
             optimizer.step()
             parameters.set_grads(grads)
-            step(parameters, lr=0.01, **options, **extra)
+            step(**extra)
     for p, tensor in zip(ours, tensors, strict=True):
         np.testing.assert_allclose(p, tensor.detach().numpy(), rtol=1e-12, atol=1e-12)
-    for state in states:
+    for state in parameters.state:
         for i, tensor in enumerate(tensors):
             theirs_state = optimizer.state[tensor].get(state)
             if theirs_state is not None:
@@ -86,11 +105,10 @@ def test_float32_follows_float64(name, extra, theirs):
     results = []
     for real in (np.float32, np.float64):
         rng = np.random.default_rng(0)
-        step, options, states = optim.STATES[name]
-        parameters = Parameters(arrays(rng, real), states)
+        parameters, step = prepared(name, arrays(rng, real))
         for i in range(STEPS):
             parameters.set_grads(gradients(rng, i, real))
-            step(parameters, lr=0.01, **options, **extra)
+            step(**extra)
         results.append(parameters.arrays)
     for single, double in zip(*results, strict=True):
         np.testing.assert_allclose(single, double, rtol=1e-4, atol=1e-4)

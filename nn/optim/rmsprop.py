@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from nn.optim.optimizer import Optimizer, check_at_least_zero
-from nn.optim.table import Table
+from autograd.tensor import Tensor
+from nn.optim.kernel_optimizer import KernelOptimizer
+from nn.optim.options import check_at_least_zero
+from nn.optim.table import Layout, Table
 from ops.lazy_kernels import optim
 
 
-class RMSprop(Optimizer):
+class RMSprop(KernelOptimizer):
     """v ← αv + (1 − α)d²;  u = d / (√v + eps);  b ← momentum · b + u;  p ← p − lr · b.
 
     d = g + weight_decay · p. `centered` puts v − m² in v's place, m being the moving average of d.
@@ -16,29 +18,33 @@ class RMSprop(Optimizer):
     Source: Tieleman & Hinton, lecture 6.5, 2012; Graves, Generating sequences, 2013, for the centred form.
     """
 
+    _kernel_options = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
+
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-2,
+        lr: float | Tensor = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
         weight_decay: float = 0,
         momentum: float = 0,
         centered: bool = False,
-        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
         maximize: bool = False,
+        differentiable: bool = False,
     ) -> None:
         options = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum}
-        super().__init__(params, {**options, "centered": centered, "maximize": maximize})
+        how = {"foreach": foreach, "differentiable": differentiable, "capturable": capturable}
+        super().__init__(params, {**options, "centered": centered, "maximize": maximize, **how})
 
-    def _check_options(self, group: dict[str, Any]) -> None:
+    def _check_range(self, group: dict[str, Any]) -> None:
         names = ("lr", "eps", "momentum", "weight_decay", "alpha")
         check_at_least_zero("RMSprop", **{name: group[name] for name in names})
 
-    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _layout(self, group: dict[str, Any]) -> Layout:
         optional = (("centered", "grad_avg"), ("momentum", "momentum_buffer"))
-        return ("square_avg", *(state for option, state in optional if group[option]))
+        return Layout(("square_avg", *(state for option, state in optional if group[option])))
 
-    def _kernel(self, table: Table, group: dict[str, Any]) -> None:
-        names = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
-        optim.rmsprop(table.parameters, **{name: group[name] for name in names})
+    def _kernel(self, table: Table, **options: Any) -> None:
+        optim.rmsprop(table.parameters, **options)
