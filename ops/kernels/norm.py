@@ -64,7 +64,6 @@ def image_loops(real: type) -> tuple[Function, ...]:
     Both passes follow the order of memory: taken channel by channel, the images of a batch compete for the
     same sets of the cache.  The second pass runs backwards, to meet what the first has left there.
     """
-    zero, total = real(0), sum_of(real)
 
     @kernel
     def affine(start, stop, x, weight, bias, mean, invstd, y):
@@ -73,6 +72,13 @@ def image_loops(real: type) -> tuple[Function, ...]:
                 a, b, m, k, o = x[n, c], y[n, c], mean[c], invstd[c] * weight[c], bias[c]
                 for i in range(b.size):
                     b[i] = (a[i] - m) * k + o
+
+    return image_forward(real, affine), affine, image_backward(real)
+
+
+def image_forward(real: type, affine: Function) -> Function:
+    """Make the loop that measures x (N, C, P) and normalises it."""
+    zero, total = real(0), sum_of(real)
 
     @kernel
     def forward(start, stop, x, weight, bias, eps, mean, var, invstd, y):
@@ -101,6 +107,13 @@ def image_loops(real: type) -> tuple[Function, ...]:
             mean[c], var[c], invstd[c] = mean[c] + m, v, 1.0 / math.sqrt(v + eps)
         affine(start, stop, x, weight, bias, mean, invstd, y)
 
+    return forward
+
+
+def image_backward(real: type) -> Function:
+    """Make the loop that differentiates: sums per channel first, then dx."""
+    zero = real(0)
+
     @kernel
     def backward(start, stop, grad, x, weight, mean, invstd, training, dx, dweight, dbias):
         first, second = np.zeros(stop - start, np.float64), np.zeros(stop - start, np.float64)
@@ -122,7 +135,7 @@ def image_loops(real: type) -> tuple[Function, ...]:
                 for i in range(d.size):
                     d[i] = k * g[i] - o - s * (a[i] - m)
 
-    return forward, affine, backward
+    return backward
 
 
 @kernel(inline=True)
