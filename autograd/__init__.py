@@ -10,6 +10,12 @@ import sys
 from math import e, inf, nan, pi
 
 from autograd import cuda, dtypes
+from autograd.anomaly_mode import (
+    detect_anomaly,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    set_detect_anomaly,
+)
 from autograd.checking import gradcheck, gradgradcheck
 from autograd.device import device
 from autograd.dtypes import (
@@ -31,6 +37,7 @@ from autograd.grad_mode import enable_grad, inference_mode, is_grad_enabled, no_
 from autograd.interop import from_dlpack
 from autograd.limits import finfo, iinfo
 from autograd.memory import empty_cache, keep_freed_memory, memory_summary
+from autograd.nan_tracing import trace_nans
 from autograd.printing import set_printoptions
 from autograd.random import (
     Generator,
@@ -344,7 +351,7 @@ __all__ = [
     "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "concat", "concatenate",
     "constant_pad_nd", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
     "conv_transpose3d", "copysign", "cos", "cosh", "cosine_similarity", "count_nonzero", "cuda", "cummax",
-    "cummin", "cumprod", "cumsum", "default_generator", "deg2rad", "detach", "device", "diag",
+    "cummin", "cumprod", "cumsum", "default_generator", "deg2rad", "detach", "detect_anomaly", "device", "diag",
     "diag_embed", "diagflat", "diagonal", "diff", "dist", "div", "divide", "dot", "double", "dropout",
     "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_cache", "empty_like", "empty_strided", "enable_grad",
     "eq", "equal", "erf", "erfc", "exp", "exp2", "expm1", "eye", "feature_alpha_dropout", "fill", "finfo",
@@ -355,7 +362,8 @@ __all__ = [
     "grad", "gradcheck", "gradgradcheck", "greater", "greater_equal", "group_norm", "gt", "half",
     "hardshrink", "heaviside", "hsplit", "hstack", "hypot", "iinfo", "index_add", "index_copy",
     "index_fill", "index_put", "index_select", "inf", "inference_mode", "initial_seed", "inner", "int",
-    "int8", "int16", "int32", "int64", "is_floating_point", "is_grad_enabled", "is_tensor", "isclose",
+    "int8", "int16", "int32", "int64", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
+    "is_floating_point", "is_grad_enabled", "is_tensor", "isclose",
     "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kron", "kthvalue",
     "layer_norm", "lcm", "le", "lerp", "less", "less_equal", "linalg", "linspace", "load", "log", "log1p",
     "log2", "log10", "log_softmax", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
@@ -368,13 +376,13 @@ __all__ = [
     "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel",
     "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "result_type", "rms_norm", "roll",
     "rot90", "round", "row_stack", "rrelu", "rsqrt", "rsub", "save", "scalar_tensor", "scatter",
-    "scatter_add", "scatter_reduce", "seed", "select", "selu", "set_default_dtype",
+    "scatter_add", "scatter_reduce", "seed", "select", "selu", "set_default_dtype", "set_detect_anomaly",
     "set_float32_matmul_precision", "set_grad_enabled",
     "set_num_threads", "set_printoptions", "set_rng_state", "sgn", "short", "sigmoid", "sign", "signbit",
     "sin", "sinc", "sinh", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze",
     "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
     "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "threshold", "tile", "topk",
-    "transpose", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "uint8",
+    "trace_nans", "transpose", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "uint8",
     "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "vsplit", "vstack", "where", "xlogy",
     "zeros", "zeros_like",
 ]  # fmt: skip

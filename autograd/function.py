@@ -9,6 +9,7 @@ import numpy as np
 from autograd.grad_mode import is_recording, no_grad
 from autograd.node import Node, OutputOf
 from autograd.tensor import Tensor
+from autograd.tracing import Op, Trace, places, tracers, watch, watchers
 from autograd.views import detach, mark_written
 
 
@@ -65,7 +66,7 @@ class Context:
 class _Saved:
     """A tensor kept for backward, with the version it had."""
 
-    __slots__ = ("array", "index", "node", "tensor", "version", "writes")
+    __slots__ = ("array", "index", "node", "tensor", "trace", "version", "writes")
 
     def __init__(self, tensor: Tensor | None) -> None:
         self.tensor = tensor
@@ -74,6 +75,7 @@ class _Saved:
         self.index = -1  # of the output it is, if it is one
         self.writes: Any = None
         self.version = 0 if tensor is None else tensor._version
+        self.trace = Trace.here() if tracers else None
 
     def keep_array_only(self, index: int) -> None:
         """Keep output `index` without its tensor, which holds the node that holds this."""
@@ -100,7 +102,7 @@ class _Saved:
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: "
                 f"{name} saved a tensor of shape {shape}, and {writes.by} has written to it since; it is at version "
-                f"{version}, expected version {self.version}"
+                f"{version}, expected version {self.version}{places(self.trace, writes.place)}"
             )
         if tensor is None:
             tensor = Tensor(self.array)
@@ -219,6 +221,9 @@ class Function:
                 result = cls.forward(*args)
                 cls.setup_context(ctx, args, result)
         outputs = result if isinstance(result, tuple) else (result,)
+        if watchers:
+            for x in outputs:
+                watch(Op(cls.__name__), args, {}, x.array if isinstance(x, Tensor) else np.asarray(x))
         if any(needs) and is_recording():
             outputs = cls._record(ctx, args, outputs)
         return outputs if isinstance(result, tuple) else outputs[0]

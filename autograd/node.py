@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from autograd.hooks import Hooks
+from autograd.tracing import Trace, tracers
 
 positions = itertools.count()  # on the tape; shared by all threads
 
@@ -19,10 +20,11 @@ positions = itertools.count()  # on the tape; shared by all threads
 class Node:
     """A place gradients arrive at. `pull` hands them on to its `parents`."""
 
-    __slots__ = ("__weakref__", "dtype", "hooks", "parents", "sequence", "shape")
+    __slots__ = ("__weakref__", "dtype", "hooks", "parents", "sequence", "shape", "trace")
 
     parents: "Sequence[Node]"
     hooks: Hooks | None
+    trace: Trace  # where it was made; set in debugging modes alone
 
     def place(self, parents: "Sequence[Node]", output: np.ndarray) -> None:
         """Take the next position on the tape, behind `parents`."""
@@ -31,6 +33,8 @@ class Node:
         self.dtype = output.dtype
         self.hooks = None
         self.sequence = next(positions)
+        if tracers:
+            self.trace = Trace.here()
 
     def pull(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:
         """Return a gradient (or None) for each parent, given the output's: vectorᵀ · Jacobian.

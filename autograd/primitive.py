@@ -43,6 +43,7 @@ from autograd.recorded import (
     record,
 )
 from autograd.tensor import Tensor, computed
+from autograd.tracing import watch, watchers
 
 Promotion = Literal["common", "float"]
 
@@ -74,6 +75,7 @@ class Primitive:
         self.elementwise = getattr(forward, "elementwise", False)
         self.small = getattr(forward, "small", forward)  # what computes it up to SMALL elements
         self.name = forward.__name__.rstrip("_")
+        self.family = forward.__module__
         signature = inspect.signature(forward).parameters.values()
         self.inputs = [p.name for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
         # The others, such as a bias, may be left out: they are None.
@@ -179,6 +181,8 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
             output, residual = output
         if type(output) is not ndarray:
             output = asarray(output)
+        if watchers:
+            watch(primitive, inputs, parameters, output)
         if wanted and output.dtype.kind == "f" and is_recording():
             plan = plans[wanted | bit if variadic else wanted]
             if plan.indices:
@@ -208,6 +212,8 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
             return general(input)  # which explains it
         if type(output) is not ndarray:
             output = asarray(output)
+        if watchers:
+            watch(primitive, (input,), NO_PARAMETERS, output)
         if node is None or not is_recording():
             return computed(output, None)
         plan = plans[FIRST]
@@ -259,18 +265,17 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
             return general(input, other)  # which explains it
         if type(output) is not ndarray:
             output = asarray(output)
+        if watchers:
+            watch(primitive, (input, other), NO_PARAMETERS, output)
+        if (x_node is None and y_node is None) or not is_recording():
+            return computed(output, None)
         if y_node is None:
-            if x_node is None:
-                return computed(output, None)
             plan, parents = plans[FIRST], (x_node,)
         elif x_node is None:
             plan, parents = plans[SECOND], (y_node,)
         else:
             plan, parents = plans[BOTH], (x_node, y_node)
-        if not is_recording():
-            return computed(output, None)
-        keeps = plan.keeps
-        if keeps == SECOND_INPUT:
+        if (keeps := plan.keeps) == SECOND_INPUT:
             saved, sources = y, source
         elif keeps == NOTHING:
             saved = sources = ()

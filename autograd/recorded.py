@@ -8,6 +8,7 @@ import numpy as np
 from autograd.elementwise import SMALL
 from autograd.node import Node, positions
 from autograd.tensor import Tensor, computed, new
+from autograd.tracing import Trace, places, trace_of, tracers
 
 if TYPE_CHECKING:
     from autograd.plan import Plan
@@ -99,6 +100,7 @@ class Recorded(Node):
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"{self.plan.primitive.name} saved {what} of shape {tuple(shape)}, which {writes.by} has written to since; "
             f"it is at version {writes.count}, expected version {writes.version_at(self.sequence)}"
+            f"{places(trace_of(self), writes.place)}"
         )
 
     def saves(self, tensor: Tensor) -> bool:
@@ -138,6 +140,8 @@ def record(plan: "Plan", parents: Sequence[Node], output: np.ndarray, saved: Any
     node.saved = saved
     node.sources = sources
     node.hooks = node.output_writes = None
+    if tracers:
+        node.trace = Trace.here()
     tensor = new(Tensor)
     tensor.array = output
     tensor._node = node

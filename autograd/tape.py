@@ -14,8 +14,10 @@ import numpy as np
 from numpy import ndarray
 
 from autograd.grad_mode import set_grad_enabled
+from autograd.held_graphs import note_backward
 from autograd.node import Leaf, Node
 from autograd.tensor import Tensor
+from autograd.tracing import check_gradients, explain, grad_checks
 
 _accumulating = threading.Lock()  # separate graphs may share leaves and run backward in several threads
 
@@ -97,7 +99,13 @@ def _walk(
             if needed.isdisjoint(node.parents):
                 node = None
                 continue
-        grads = node.pull(grad, recording, retain_graph)
+        try:
+            grads = node.pull(grad, recording, retain_graph)
+            if grad_checks:
+                check_gradients(node, grads)
+        except Exception as error:
+            explain(error, node)
+            raise
         parents, node = node.parents, None
         if len(parents) == 1 and not queue and needed is None:
             parent, each = parents[0], grads[0]
@@ -268,7 +276,10 @@ def backward(
         return
     retain = create_graph if retain_graph is None else retain_graph
     with set_grad_enabled(create_graph), np.errstate(all="ignore"):
-        _walk(_roots(tensors, grad_tensors, create_graph), create_graph, retain)
+        roots = _roots(tensors, grad_tensors, create_graph)
+        _walk(roots, create_graph, retain)
+    if not retain and roots:
+        note_backward(roots[0][0])
 
 
 def grad(

@@ -22,6 +22,7 @@ from autograd.node import Leaf, positions
 from autograd.primitive import FIRST, SECOND, cast, primitive
 from autograd.recorded import Recorded, record
 from autograd.tensor import Tensor
+from autograd.tracing import Trace, tracers
 
 CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}  # an in-place result may not be of a higher one than its target
 
@@ -29,12 +30,13 @@ CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}  # an in-place result may not be of 
 class Writes:
     """The in-place writes to one piece of memory."""
 
-    __slots__ = ("_recent", "by", "count", "sequence")
+    __slots__ = ("_recent", "by", "count", "place", "sequence")
 
     def __init__(self) -> None:
         self.count = 0
         self.sequence = -1  # the tape's position at the last write
         self.by = ""
+        self.place: Trace | None = None  # of the last write, in debugging modes
         self._recent: deque[int] = deque(maxlen=8)
 
     def mark(self, by: str) -> None:
@@ -42,6 +44,7 @@ class Writes:
         self.count += 1
         self.sequence = next(positions)
         self.by = by
+        self.place = Trace.here() if tracers else None
         self._recent.append(self.sequence)
 
     def version_at(self, sequence: int) -> int:

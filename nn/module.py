@@ -9,8 +9,9 @@ from autograd import dtypes
 from autograd.device import check_device, device
 from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor
+from autograd.tracing import modules
 from autograd.views import write
-from nn.module_errors import locate
+from nn.module_errors import locate, path_of
 from nn.module_hooks import Hook, ModuleHooks, add
 from nn.module_registry import BUFFERS, MODULE, PARAMETER
 from nn.module_state import State
@@ -194,6 +195,10 @@ class Module(State):
             return f"{self._get_name()}({extra})"
         lines = [*(extra.split("\n") if extra else ()), *children]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+# Traces of the program know a running module by the code that runs it.
+modules.call, modules.path = Module.__call__.__code__, path_of
 
 
 def indent(text: str) -> str:

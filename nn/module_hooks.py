@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from autograd.function import Function
 from autograd.hooks import HookTable, RemovableHandle
 from autograd.tensor import Tensor
+from nn.module_errors import locate
 
 
 class Hook(NamedTuple):
@@ -133,7 +134,8 @@ class _Boundary:
     def _on_grad_output(self, values: Sequence[Any], grads: tuple[Any, ...]) -> Sequence[Any]:
         grad_output = _spread(values, grads)
         for hook in list(self.hooks.backward_pre.values()):
-            grad_output = _replaced(grad_output, hook(self.module, grad_output), "backward pre hook")
+            new = self._called(hook, grad_output)
+            grad_output = _replaced(grad_output, new, "backward pre hook")
         self.grad_output = grad_output
         if not self.gated:
             self._run((None,) * self.count)
@@ -144,7 +146,7 @@ class _Boundary:
 
     def _run(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
         for hook in list(self.hooks.backward.values()):
-            new = hook(self.module, grad_input, self.grad_output)
+            new = self._called(hook, grad_input, self.grad_output)
             if new is not None and not self.gated:
                 raise RuntimeError(
                     "Backward hook for Modules where no input requires gradient should always return None or "
@@ -153,6 +155,14 @@ class _Boundary:
             grad_input = _replaced(grad_input, new, "backward hook")
         self.grad_output = None
         return grad_input
+
+    def _called(self, hook: Callable[..., Any], *grads: Any) -> Any:
+        """Call a hook; an error in it names the module, which no traceback of backward does."""
+        try:
+            return hook(self.module, *grads)
+        except Exception as error:
+            locate(error, self.module)
+            raise
 
 
 def _gate(values: tuple[Any, ...], on_grads: Callable[..., Any]) -> tuple[Any, ...]:
