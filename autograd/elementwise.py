@@ -64,10 +64,6 @@ def explained(name: str, error: Exception, arrays: Any) -> Exception:
     given = [np.asarray(x) for x in arrays if x is not None]
     if isinstance(error, ValueError) and "broadcast" in str(error):
         return RuntimeError(f"{name}: {_mismatch([x.shape for x in given])}")
-    if isinstance(error, TypeError) and "boolean subtract" in str(error):
-        return RuntimeError(
-            f"{name}: two bool tensors cannot be subtracted, use the `^` or `logical_xor()` operator instead"
-        )
     if isinstance(error, TypeError) and "boolean negative" in str(error):
         return RuntimeError(f"{name}: a bool tensor cannot be negated, use the `~` or `logical_not()` operator instead")
     if isinstance(error, TypeError) and "ufunc" in str(error):

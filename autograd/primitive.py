@@ -45,7 +45,7 @@ from autograd.recorded import (
 from autograd.tensor import Tensor, computed
 from autograd.tracing import watch, watchers
 
-Promotion = Literal["common", "float"]
+Promotion = Literal["common", "float", "signed"]
 
 FIRST, SECOND, BOTH = 1, 2, 3  # which inputs require gradients
 NO_PARAMETERS: dict[str, Any] = {}
@@ -168,7 +168,7 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
             output = forward(*inputs, **parameters)
             return output[0] if has_residual else output
         if promotion is not None:
-            inputs = _promote(inputs, promotion)
+            inputs = _promote(primitive, inputs, promotion)
         arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
         try:
             output = quiet.run(forward, *arrays, **parameters) if elementwise else forward(*arrays, **parameters)
@@ -297,7 +297,8 @@ def primitive(
     """Make a primitive of a forward on arrays: a function that also has `vjp` and `joint_vjp`.
 
     Args:
-        promotion: "common" brings inputs to PyTorch's common type, "float" also makes integers floating.
+        promotion: "common" brings inputs to PyTorch's common type, "float" also makes integers floating, "signed"
+            refuses truth values.
         residual: the forward returns (output, residual); the residual goes to the vjp alone.
     """
 
@@ -312,19 +313,33 @@ def primitive(
     return decorate if forward is None else decorate(forward)
 
 
-def _promote(inputs: Sequence[Any], promotion: Promotion) -> tuple[Any, ...]:
+def _promote(primitive: Primitive, inputs: Sequence[Any], promotion: Promotion) -> tuple[Any, ...]:
     """Give all inputs the type the result is computed in."""
+    if any(x is None for x in inputs[: primitive.required]):
+        raise TypeError(f"{primitive.name}: expected tensors or numbers, got None")
     arrays = [x.array if isinstance(x, Tensor) else x for x in inputs if x is not None]
     target = dtypes.result_dtype(arrays)
     if promotion == "float" and target.kind != "f":
         target = dtypes.default_float()
+    if promotion == "signed":
+        _refuse_bools(primitive.name, arrays)
     return tuple([x if x is None else _to_dtype(x, target) for x in inputs])
+
+
+def _refuse_bools(name: str, operands: Sequence[Any]) -> None:
+    bools = [np.asarray(x).dtype.kind == "b" for x in operands]
+    if any(bools):
+        what = "two bool tensors" if all(bools) else "a bool tensor"
+        raise RuntimeError(
+            f"{name}: Subtraction, the `-` operator, with {what} is not supported. To invert a mask, use the `~` or "
+            "`logical_not()` operator, for a difference the `^` or `logical_xor()` operator."
+        )
 
 
 def _to_dtype(x: Any, target: np.dtype) -> Any:
     if isinstance(x, Tensor):
         return x if x.array.dtype == target else cast(x, dtype=target)
-    return np.asarray(x, dtype=target)
+    return np.asarray(x).astype(target) if type(x) is int else np.asarray(x, dtype=target)  # integers wrap around
 
 
 @primitive

@@ -175,6 +175,12 @@ def overwrite(base: np.ndarray, value: np.ndarray, *, region: Region) -> np.ndar
     return result
 
 
+@primitive
+def forgotten(x: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """The value, which x is overwritten with: it has no gradient, and that of x is 0."""
+    return value
+
+
 as_strided.vjp(x=lambda grad, region: scatter_strided(grad, region=region))
 scatter_strided.vjp(x=lambda grad, region: as_strided(grad, region=region))
 erase_strided.vjp(x=lambda grad, region: erase_strided(grad, region=region))
@@ -182,6 +188,7 @@ overwrite.vjp(
     base=lambda grad, region: erase_strided(grad, region=region),
     value=lambda grad, region: as_strided(grad, region=region),
 )
+forgotten.vjp(x=lambda grad: grad * 0.0)
 
 
 # -- making views -----------------------------------------------------------------------------------------------------
@@ -286,7 +293,7 @@ def write(target: Tensor, values: Any, by: str) -> None:
     array = target.array
     if not array.flags.writeable:
         raise RuntimeError(f"{by}: the tensor's memory is read-only")
-    if 0 in array.strides and overlaps(array):
+    if 0 in array.strides and array.size and overlaps(array):
         raise RuntimeError(
             f"{by}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
             "location. Please clone() the tensor before performing the operation."
@@ -315,7 +322,7 @@ def _check_history(target: Tensor, by: str) -> None:
 def _take_over_history(target: Tensor, value: Tensor) -> None:
     view = target._view
     if view is None or view.base is None:
-        target._node = value._node
+        target._node = value._node if value._node is not None else forgotten(target, target.array)._node
         return
     base = view.base
     plan = overwrite.primitive.plans[FIRST * (base._node is not None) + SECOND * (value._node is not None)]

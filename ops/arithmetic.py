@@ -31,7 +31,7 @@ def plus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 plus.vjp(x=lambda grad: grad, y=lambda grad: grad)
 
 
-@primitive(promotion="common")
+@primitive(promotion="signed")
 @elementwise(small=np.subtract)
 def minus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ − yᵢ."""
@@ -69,24 +69,31 @@ plus.primitive.name, minus.primitive.name, true_divide.primitive.name = "add", "
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """Return input + alpha · other."""
-    return plus(input, other if alpha == 1 else _scaled("add", input, other, alpha))
+    return plus(input, other if type(alpha) is int and alpha == 1 else _scaled("add", input, other, alpha))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """Return input − alpha · other."""
-    return minus(input, other if alpha == 1 else _scaled("sub", input, other, alpha))
+    return minus(input, other if type(alpha) is int and alpha == 1 else _scaled("sub", input, other, alpha))
 
 
 def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """Return other − alpha · input."""
-    return minus(other, input if alpha == 1 else _scaled("rsub", other, input, alpha))
+    return minus(other, input if type(alpha) is int and alpha == 1 else _scaled("rsub", other, input, alpha))
 
 
 def _scaled(name: str, input: Any, other: Any, alpha: float) -> Any:
     given = [x.array if isinstance(x, Tensor) else x for x in (input, other)]
-    if isinstance(alpha, float) and dtypes.result_dtype(given).kind != "f":
+    kind = dtypes.result_dtype(given).kind
+    if isinstance(alpha, float) and kind != "f":
         raise RuntimeError(f"{name}: For integral input tensors, argument alpha must not be a floating point number.")
-    return mul(other, alpha) if isinstance(other, (Tensor, np.ndarray)) else other * alpha
+    if isinstance(alpha, bool) and kind != "b":
+        raise RuntimeError(f"{name}: Boolean alpha only supported for Boolean results.")
+    if name != "add" and any(dtypes.result_dtype([x]).kind == "b" for x in given):
+        return other  # which `minus` refuses
+    if isinstance(other, Tensor):
+        return mul(cast(other, dtype=dtypes.result_dtype(given)), alpha)
+    return other * alpha
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
@@ -108,10 +115,10 @@ def rdiv(input: Any, other: Any) -> Any:
 # -- division with a remainder -----------------------------------------------------------------------------------------
 
 
-def _check_divisor(name: str, y: np.ndarray) -> None:
+def _check_divisor(name: str, x: np.ndarray, y: np.ndarray) -> None:
     if y.dtype.kind == "b":
         raise NotImplementedError(f"{name}: not implemented for bool")
-    if y.dtype.kind != "f" and not y.all():
+    if y.dtype.kind != "f" and x.size and not y.all():
         raise RuntimeError(f"{name}: ZeroDivisionError")
 
 
@@ -119,7 +126,7 @@ def _check_divisor(name: str, y: np.ndarray) -> None:
 @elementwise
 def floor_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = ⌊xᵢ / yᵢ⌋. Its derivative is 0 between the steps."""
-    _check_divisor("floor_divide", y)
+    _check_divisor("floor_divide", x, y)
     return np.floor_divide(x, y)
 
 
@@ -127,7 +134,7 @@ def floor_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @elementwise
 def trunc_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ / yᵢ without its fraction. Its derivative is 0 between the steps."""
-    _check_divisor("div", y)
+    _check_divisor("div", x, y)
     if np.result_type(x, y).kind == "f":
         return np.trunc(np.true_divide(x, y))
     quotient = np.floor_divide(x, y)
@@ -138,7 +145,7 @@ def trunc_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @elementwise
 def remainder(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ − yᵢ ⌊xᵢ / yᵢ⌋, which has the sign of y."""
-    _check_divisor("remainder", y)
+    _check_divisor("remainder", x, y)
     return np.remainder(x, y)
 
 
@@ -146,7 +153,7 @@ def remainder(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @elementwise
 def fmod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ − yᵢ trunc(xᵢ / yᵢ), which has the sign of x."""
-    _check_divisor("fmod", y)
+    _check_divisor("fmod", x, y)
     return np.fmod(x, y)
 
 
@@ -188,9 +195,11 @@ def power(x: np.ndarray, exponent: np.ndarray) -> np.ndarray:
         return np.power(x, exponent) if shortcut is None else shortcut(x)
     if x.dtype.kind == "b":
         raise NotImplementedError("pow: not implemented for bool")
-    if (exponent < 0).any():
-        raise RuntimeError("pow: Integers to negative integer powers are not allowed.")
-    return np.power(x, exponent)
+    negative = exponent < 0
+    if not negative.any():
+        return np.power(x, exponent)
+    whole = np.where(np.abs(x) == 1, np.power(x, np.abs(exponent)), 0)  # 1 / x^|e| without its fraction
+    return np.where(negative, whole, np.power(x, np.where(negative, 0, exponent))).astype(x.dtype)
 
 
 def _slope_base(x: Any, exponent: Any) -> Any:
@@ -215,7 +224,9 @@ power.primitive.name = "pow"
 
 
 def pow(input: Any, exponent: Any) -> Any:
-    """Return input^exponent."""
+    """Return input^exponent; the exponent of integers may be negative where it is a tensor."""
+    if type(exponent) is int and exponent < 0 and isinstance(input, Tensor) and input.array.dtype.kind != "f":
+        raise RuntimeError("pow: Integers to negative integer powers are not allowed.")
     return power(input, exponent)
 
 
@@ -296,12 +307,31 @@ def positive(input: Tensor) -> Tensor:
 
 
 def lerp(input: Any, end: Any, weight: Any) -> Any:
-    """Return input + weight · (end − input)."""
-    return input + weight * (end - input)
+    """Return input + weight · (end − input), all of one floating type."""
+    for name, x in (("end", end), ("weight", weight)):
+        if isinstance(x, Tensor) and x.array.dtype != input.array.dtype and (name == "end" or x.array.ndim):
+            raise RuntimeError(f"lerp: expected dtype {input.dtype} for `{name}` but got dtype {x.dtype}")
+    return interpolated(input, end, weight)
+
+
+@primitive(promotion="common")
+@elementwise
+def interpolated(x: np.ndarray, end: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """zᵢ = xᵢ + wᵢ (eᵢ − xᵢ), from the end that is nearer: exactly eᵢ for wᵢ = 1."""
+    step = end - x
+    return np.where(np.abs(weight) < 0.5, x + weight * step, end - step * (1 - weight))
+
+
+interpolated.vjp(
+    x=lambda grad, weight: grad * (1 - weight),
+    end=lambda grad, weight: grad * weight,
+    weight=lambda grad, x, end: grad * (end - x),
+)
 
 
 def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
     """Return input + value · tensor1 · tensor2."""
+    input, tensor1, tensor2 = _of_one_type(input, tensor1, tensor2)
     return add(input, tensor1 * tensor2, alpha=value)
 
 
@@ -312,7 +342,13 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
             "addcdiv: Integer division with addcdiv is not supported. Divide with div(rounding_mode=...), "
             "or make one of the tensors floating-point."
         )
+    input, tensor1, tensor2 = _of_one_type(input, tensor1, tensor2)
     return add(input, tensor1 / tensor2, alpha=value)
+
+
+def _of_one_type(*operands: Tensor) -> list[Any]:
+    target = dtypes.result_dtype([x.array for x in operands])
+    return [x if x.array.dtype == target else cast(x, dtype=target) for x in operands]
 
 
 @primitive(promotion="float")

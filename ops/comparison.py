@@ -206,6 +206,13 @@ def bitwise_not(x: np.ndarray) -> np.ndarray:
     return np.invert(x)
 
 
+def invert_operator(input: Tensor) -> Any:
+    """The operator ~."""
+    if input.array.dtype.kind == "f":
+        raise TypeError(f"~: only implemented for integer and bool tensors, got {input.dtype}")
+    return bitwise_not(input)
+
+
 @primitive(promotion="common")
 @elementwise
 def bitwise_and(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -290,6 +297,8 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
         return chosen(condition, *_as_common(input, other))
     if input is None and other is None:
         return tuple(Tensor(index) for index in np.nonzero(np.atleast_1d(condition.array)))
+    if condition.array.dtype == np.uint8:
+        condition = Tensor(condition.array.astype(bool))
     if condition.array.dtype.kind != "b":
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
@@ -309,7 +318,22 @@ def _as_common(x: Any, y: Any) -> tuple[Any, Any]:
 def _as_type(x: Any, target: np.dtype) -> Any:
     if isinstance(x, Tensor):
         return x if x.array.dtype == target else cast(x, dtype=target)
-    return np.asarray(x, target)
+    return np.asarray(x).astype(target) if type(x) is int else np.asarray(x, target)  # integers wrap around
+
+
+def as_filling(name: str, value: Any, target: np.dtype) -> Any:
+    """Return a number, or a 0-d tensor, as an element of a tensor that is filled with it."""
+    if isinstance(value, Tensor) and ((value.requires_grad and target.kind == "f") or value.array.dtype == target):
+        return _as_type(value, target)
+    value = value.item() if isinstance(value, Tensor) else value
+    if target.kind == "b":
+        return np.asarray(value, target)
+    limits: Any = np.iinfo(target) if target.kind in "iu" else np.finfo(target)
+    least = -limits.max if target.kind == "u" and type(value) is int else limits.min  # -1 wraps around to 255
+    infinite = target.kind == "f" and not math.isfinite(value)
+    if not (least <= value <= limits.max or infinite):
+        raise RuntimeError(f"{name}: value {value} cannot be converted to type {target} without overflow")
+    return np.asarray(value).astype(target)
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -318,7 +342,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, got {value.ndim} dimension(s)")
-    return chosen(mask, _as_type(value, input.array.dtype), input)
+    return chosen(mask, as_filling("masked_fill", value, input.array.dtype), input)
 
 
 @primitive(promotion="common")
@@ -373,7 +397,7 @@ fmin.vjp(
 
 @primitive(promotion="common")
 @elementwise
-def clamped(x: np.ndarray, low: np.ndarray | None, high: np.ndarray | None) -> np.ndarray:
+def clamped(x: np.ndarray, low: np.ndarray | None = None, high: np.ndarray | None = None) -> np.ndarray:
     """yᵢ = min(max(xᵢ, lᵢ), hᵢ). The gradient goes to xᵢ where lᵢ ≤ xᵢ ≤ hᵢ, else to the bound."""
     if x.size > SMALL and _are_numbers(x, low, high):
         least, most = -math.inf if low is None else low, math.inf if high is None else high
@@ -414,7 +438,16 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     """Return `input` limited to [min, max], each a number, a tensor or None; where min > max, max."""
     if min is None and max is None:
         raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
+    if min is not None and max is not None and isinstance(min, Tensor) != isinstance(max, Tensor):
+        min, max = _number(min), _number(max)
     return clamped(input, min, max)
+
+
+def _number(bound: Any) -> Any:
+    """Return a bound whose other one is a number: a 0-d tensor counts as one."""
+    if isinstance(bound, Tensor) and (bound.ndim or bound.requires_grad):
+        raise TypeError("clamp: expected min and max to be both tensors or both numbers, got one of each")
+    return bound.item() if isinstance(bound, Tensor) else bound
 
 
 def clamp_min(input: Any, min: Any) -> Any:

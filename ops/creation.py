@@ -12,6 +12,7 @@ from autograd import dtypes
 from autograd.device import check_device
 from autograd.tensor import Tensor
 from autograd.views import assign
+from ops.comparison import as_filling
 from ops.conversion import to
 from ops.dims import as_sizes, check_sizes
 from ops.shape import clone, expand
@@ -201,7 +202,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     """Return a tensor filled with a number, of the number's type unless `dtype` says otherwise."""
     value = fill_value.item() if isinstance(fill_value, (Tensor, np.ndarray, np.generic)) else fill_value
     target = _of_numbers(value)[1] if dtype is None else dtypes.as_numpy(dtype)
-    return made(np.full(_size("full", (size,), None), value, target), device, requires_grad)
+    return made(np.full(_size("full", (size,), None), as_filling("full", value, target)), device, requires_grad)
 
 
 def empty_strided(

@@ -31,7 +31,7 @@ def zeros_of(x: np.ndarray) -> np.ndarray:
 @elementwise
 def square(x: np.ndarray) -> np.ndarray:
     """yᵢ = xᵢ²."""
-    return np.square(x)
+    return np.square(x, dtype=np.int64 if x.dtype.kind == "b" else None)
 
 
 square.vjp(x=lambda grad, x: grad * (2 * x))

@@ -179,7 +179,7 @@ BINARY = {
     "minimum": (comparison.minimum, torch.minimum, REAL, REAL),
     "fmax": (comparison.fmax, torch.fmax, REAL, REAL),
     "fmin": (comparison.fmin, torch.fmin, REAL, REAL),
-    "clamp by tensor": (lambda x, y: comparison.clamp(x, y, 2.0), lambda x, y: x.clamp(y, torch.tensor(2.0)), REAL, UNIT),
+    "clamp by tensor": (lambda x, y: comparison.clamp(x, y, Tensor(np.array(2.0))), lambda x, y: x.clamp(y, torch.tensor(2.0)), REAL, UNIT),
     "clamp_max": (comparison.clamp_max, torch.clamp_max, REAL, REAL),
 }  # fmt: skip
 
@@ -516,7 +516,7 @@ INTEGERS, TRUTH, REALS = Tensor(np.array([1, 2])), Tensor(np.array([True, False]
     ("call", "error", "message"),
     [
         (lambda: REALS + Tensor(np.ones(3)), RuntimeError, r"add: The size of tensor a \(2\) must match .* b \(3\) at"),
-        (lambda: TRUTH - TRUTH, RuntimeError, "sub: two bool"),
+        (lambda: TRUTH - TRUTH, RuntimeError, "sub: Subtraction, the `-` operator, with two bool"),
         (lambda: -TRUTH, RuntimeError, "neg: a bool"),
         (lambda: INTEGERS // 0, RuntimeError, "ZeroDivisionError"),
         (lambda: INTEGERS % 0, RuntimeError, "ZeroDivisionError"),

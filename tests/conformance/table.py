@@ -1,0 +1,16 @@
+"""All rows, and the forms in which each is called."""
+
+from tests.conformance import arithmetic
+from tests.conformance.runner import Library, Row
+
+ROWS: list[Row] = [*arithmetic.ROWS]
+
+FORMS = ("function", "method", "in-place")
+
+
+def forms_of(row: Row, other: Library) -> list[str]:
+    """Return the forms a row is called in: those it names, or all that PyTorch has."""
+    if row.forms:
+        return list(row.forms)
+    homes = ("function", "in-place") if "." in row.name else FORMS
+    return [form for form in homes if other.find(row.name, form) is not None]
