@@ -32,6 +32,7 @@ from nn.activation import (
     Tanhshrink,
     Threshold,
 )
+from nn.attention import MultiheadAttention
 from nn.containers import ModuleDict, ModuleList, Sequential
 from nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from nn.dropout import Dropout, Dropout1d, Dropout2d
@@ -86,6 +87,13 @@ from nn.pooling import (
 from nn.resampling import PixelShuffle, PixelUnshuffle, Upsample
 from nn.sparse import Embedding
 from nn.summary import summary
+from nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "CELU",
@@ -143,6 +151,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "Parameter",
@@ -171,6 +180,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "Unflatten",
     "Upsample",
     "ZeroPad1d",

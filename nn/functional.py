@@ -27,7 +27,7 @@ from ops.activation import (
     softsign,
     tanhshrink,
 )
-from ops.attention import multi_head_attention_forward, scaled_dot_product_attention
+from ops.attention import scaled_dot_product_attention
 from ops.contraction import einsum
 from ops.conv import (
     conv1d,
@@ -68,6 +68,7 @@ from ops.margin_loss import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from ops.multi_head_attention import multi_head_attention_forward
 from ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from ops.padding import pad
 from ops.pool import (

@@ -1,6 +1,6 @@
-"""Scaled dot-product attention, with one head and with several (Vaswani et al. 2017).
+"""Scaled dot-product attention (Vaswani et al. 2017).
 
-Shapes: L queries, S keys and values, E features of a query or key, N batch, H heads.
+Shapes: L queries, S keys and values, E features of a query or key, D of a value; leading axes broadcast.
 """
 
 import math
@@ -8,16 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from autograd.primitive import primitive
+from autograd.random import default_generator
 from autograd.tensor import Tensor
 from ops.comparison import where
-from ops.dropout import dropout
-from ops.joining import cat
-from ops.linear import linear, matmul
-from ops.padding import pad
+from ops.dropout import dropped
+from ops.joining import stack
+from ops.lazy_kernels import attention as kernels
+from ops.linear import KERNEL_TYPES, matmul
 from ops.rearranging import repeat_interleave
-from ops.reduction import mean
-from ops.shape import permute, reshape, squeeze, transpose, unsqueeze
-from ops.softmax import softmax
+from ops.shape import reshape, transpose, unsqueeze
+from ops.softmax import softmax, softmax_grad
+
+FEW_QUERIES = 8
+"""With fewer, most lanes of a tile of scores would be empty: the composition is faster."""
 
 
 def scaled_dot_product_attention(
@@ -32,140 +36,209 @@ def scaled_dot_product_attention(
 ) -> Any:
     """Return softmax(query keyᵀ · scale + mask) value: (..., L, E), (..., S, E), (..., S, D) → (..., L, D).
 
-    A boolean mask says which keys take part, any other is added; scale is 1/√E by default; enable_gqa lets
-    groups of query heads share a key head (axis −3).
+    A boolean mask says which keys take part, any other is added; is_causal lets query l see the keys s ≤ l. A query
+    that may see no key gets 0. scale is 1/√E by default; enable_gqa lets groups of query heads share a key head (axis
+    −3).
     """
-    if enable_gqa:
-        key, value = (repeat_interleave(x, query.shape[-3] // x.shape[-3], -3) for x in (key, value))
-    if is_causal:
-        if attn_mask is not None:
-            raise RuntimeError("scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
-        attn_mask = Tensor(np.tri(query.shape[-2], key.shape[-2], dtype=bool))
-    weights = _attention_weights(query, key, attn_mask, scale)
-    return matmul(dropout(weights, dropout_p), value)
+    _check_call(query, key, value, attn_mask, dropout_p, is_causal)
+    scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
+    mask = None if attn_mask is None else added_to_scores(attn_mask, query.array.dtype, left_out=False)
+    if not enable_gqa:
+        _check_shapes(query, key, value, mask)
+        return attend(query, key, value, mask, scale, is_causal, dropout_p)
+    heads, groups = query.shape[-3], _query_heads_per_key_head(query, key, value)
+    query = reshape(query, (*query.shape[:-3], heads // groups, groups, *query.shape[-2:]))
+    key, value = (unsqueeze(_repeated(x, heads // groups), -3) for x in (key, value))
+    mask = _mask_of_groups(mask, heads, groups)
+    _check_shapes(query, key, value, mask)
+    y = attend(query, key, value, mask, scale, is_causal, dropout_p)
+    return reshape(y, (*y.shape[:-4], heads, *y.shape[-2:]))
 
 
-def _attention_weights(query: Any, key: Any, mask: Any, scale: float | None) -> Any:
-    """Return softmax(query keyᵀ · scale + mask) over the keys, 0 for a query that may see no key."""
-    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    scores = matmul(query * scale, transpose(key, -2, -1))
-    if mask is None:
-        return softmax(scores, -1)
-    if mask.array.dtype != bool:
-        return softmax(scores + mask, -1)
-    weights = softmax(where(mask, scores, -math.inf), -1)
-    none = ~mask.array.any(axis=-1, keepdims=True)
-    return where(Tensor(none), 0.0, weights) if none.any() else weights
+def attend(
+    query: Any, key: Any, value: Any, mask: Any, scale: float, is_causal: bool = False, dropout_p: float = 0.0
+) -> Any:
+    """Return softmax(query keyᵀ · scale + mask) value, by tiles where that is faster."""
+    options = _options(scale, is_causal, dropout_p)
+    if _by_tiles(query, key, value, mask, dropout_p):
+        return attended(query, key, value, mask, options=options)
+    return _composed(query, key, value, mask, options)
 
 
-def multi_head_attention_forward(
-    query: Any,
-    key: Any,
-    value: Any,
-    embed_dim_to_check: int,
-    num_heads: int,
-    in_proj_weight: Any,
-    in_proj_bias: Any,
-    bias_k: Any,
-    bias_v: Any,
-    add_zero_attn: bool,
-    dropout_p: float,
-    out_proj_weight: Any,
-    out_proj_bias: Any,
-    training: bool = True,
-    key_padding_mask: Any = None,
-    need_weights: bool = True,
-    attn_mask: Any = None,
-    use_separate_proj_weight: bool = False,
-    q_proj_weight: Any = None,
-    k_proj_weight: Any = None,
-    v_proj_weight: Any = None,
-    static_k: Any = None,
-    static_v: Any = None,
-    average_attn_weights: bool = True,
-    is_causal: bool = False,
-) -> tuple[Any, Any]:
-    """Project, attend with every head, project back: query (L, N, E) or (L, E), key and value (S, N, ·) or
-    (S, ·).
-
-    Returns the output, of query's shape, and the weights (N, L, S) averaged over heads, or (N, H, L, S), or
-    None. Boolean masks say which keys are left out: key_padding_mask (N, S), attn_mask (L, S) or (N H, L, S).
-    """
-    if query.ndim not in (2, 3):
-        raise AssertionError(
-            f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor"
-        )
-    if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
-    unbatched = query.ndim == 2
-    if unbatched:
-        query, key, value = (unsqueeze(x, 1) for x in (query, key, value))
-        key_padding_mask = None if key_padding_mask is None else unsqueeze(key_padding_mask, 0)
-    L, N, E = query.shape
-    if embed_dim_to_check != E or E % num_heads:
-        raise AssertionError(
-            f"multi_head_attention_forward: was expecting embedding dimension of {embed_dim_to_check}, a "
-            f"multiple of {num_heads} heads, but got {E}"
-        )
-    weights = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else _thirds(in_proj_weight)
-    q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), weights, _thirds(in_proj_bias), strict=True))
-    mask = _merged_mask(attn_mask, key_padding_mask, (N, num_heads, L, k.shape[0]), q.array.dtype)
-    if bias_k is not None:
-        k, v = (cat([x, b.expand(1, N, E)]) for x, b in ((k, bias_k), (v, bias_v)))
-        mask = None if mask is None else pad(mask, (0, 1))
-    q, k, v = (_heads(x, num_heads) for x in (q, k, v))  # (N, H, ·, E / H)
-    k, v = (
-        x if given is None else reshape(given, (N, num_heads, *given.shape[1:]))
-        for x, given in ((k, static_k), (v, static_v))
-    )
-    if add_zero_attn:
-        k, v = (pad(x, (0, 0, 0, 1)) for x in (k, v))
-        mask = None if mask is None else pad(mask, (0, 1))
-    attention = dropout(_attention_weights(q, k, mask, None), dropout_p if training else 0.0)
-    joined = reshape(permute(matmul(attention, v), (2, 0, 1, 3)), (L, N, E))
-    output = linear(joined, out_proj_weight, out_proj_bias)
-    shown = None
-    if need_weights:
-        shown = mean(attention, dim=1) if average_attn_weights else attention
-        shown = squeeze(shown, 0) if unbatched else shown
-    return squeeze(output, 1) if unbatched else output, shown
+def attend_to_itself(packed: Any, mask: Any, scale: float, is_causal: bool = False, dropout_p: float = 0.0) -> Any:
+    """Return `attend` of the queries, keys and values packed (3, ..., L, E), whose gradient is one array too."""
+    options = _options(scale, is_causal, dropout_p)
+    if _by_tiles(packed, packed, packed, mask, dropout_p):
+        return self_attended(packed, mask, options=options)
+    return _composed(packed[0], packed[1], packed[2], mask, options)
 
 
-def _thirds(packed: Any) -> tuple[Any, Any, Any]:
-    """Return the parts for queries, keys and values of a projection packed along its first axis."""
-    if packed is None:
-        return None, None, None
-    size = packed.shape[0] // 3
-    return packed[:size], packed[size : 2 * size], packed[2 * size :]
-
-
-def _heads(x: Any, heads: int) -> Any:
-    """(S, N, E) → (N, H, S, E / H)."""
-    S, N, E = x.shape
-    return permute(reshape(x, (S, N, heads, E // heads)), (1, 2, 0, 3))
-
-
-def _merged_mask(attn_mask: Any, key_padding_mask: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Return one mask to add to the scores (N, H, L, S): −∞ where a key is left out, or None."""
-    N, H, L, S = shape
-    merged = None
-    if attn_mask is not None:
-        if attn_mask.shape not in ((L, S), (N * H, L, S)):
-            raise RuntimeError(
-                f"The shape of the attn_mask is {list(attn_mask.shape)}, but should be {[L, S]} or {[N * H, L, S]}."
-            )
-        merged = _additive(attn_mask, dtype)
-        merged = reshape(merged, (1, 1, L, S) if attn_mask.ndim == 2 else shape)
-    if key_padding_mask is None:
-        return merged
-    if key_padding_mask.shape != (N, S):
-        raise AssertionError(f"expecting key_padding_mask shape of {(N, S)}, but got {tuple(key_padding_mask.shape)}")
-    padding = reshape(_additive(key_padding_mask, dtype), (N, 1, 1, S))
-    return padding if merged is None else merged + padding
-
-
-def _additive(mask: Any, dtype: Any) -> Any:
-    """Return a mask to add: −∞ where a boolean one is true."""
+def added_to_scores(mask: Tensor, dtype: Any, *, left_out: bool) -> Tensor:
+    """Return a mask to add: −∞ where a boolean one leaves a key out, which is where it is `left_out`."""
     if mask.array.dtype != bool:
         return mask
-    return Tensor(np.where(mask.array, -math.inf, 0.0).astype(dtype))
+    return Tensor(np.where(mask.array == left_out, -math.inf, 0.0).astype(dtype))
+
+
+def _options(scale: float, is_causal: bool, dropout_p: float) -> Any:
+    """Return what the kernels are told; the key names the dropped weights, so that they can be dropped again."""
+    dropout = kernels.Dropout(dropout_p, default_generator.key()) if dropout_p else None
+    return kernels.Options(scale, is_causal, dropout)
+
+
+def _by_tiles(query: Any, key: Any, value: Any, mask: Any, dropout_p: float) -> bool:
+    """Return whether the kernel can compute this, and sooner."""
+    sizes = query.array.size and key.array.size and value.array.size
+    few = query.shape[-2] < FEW_QUERIES or query.array.dtype not in KERNEL_TYPES
+    return sizes != 0 and not few and dropout_p < 1 and (mask is None or not mask.requires_grad)
+
+
+# -- by tiles ------------------------------------------------------------------------------------------------
+
+
+@primitive(residual=True)
+def attended(query: Any, key: Any, value: Any, mask: Any = None, *, options: Any) -> Any:
+    """y[l, d] = Σₛ p[l, s] value[s, d], p[l, ·] = softmax(scale · query[l] · key[·] + mask[l, ·])."""
+    return kernels.attention_forward(query, key, value, mask, options)
+
+
+@attended.joint_vjp
+def _(grad: Any, _: Any, query: Any, key: Any, value: Any, mask: Any, output: Any, residual: Any, options: Any) -> Any:
+    if isinstance(grad, Tensor):
+        return *_composed_grad(grad, query, key, value, mask, options), None
+    forward = kernels.Attention(output, residual)
+    return *kernels.attention_backward(grad, query, key, value, mask, forward, options), None
+
+
+@primitive(residual=True)
+def self_attended(packed: Any, mask: Any = None, *, options: Any) -> Any:
+    """`attended` of queries, keys and values packed (3, ..., L, E)."""
+    return kernels.attention_forward(packed[0], packed[1], packed[2], mask, options)
+
+
+@self_attended.joint_vjp
+def _(grad: Any, _: Any, packed: Any, mask: Any, output: Any, residual: Any, options: Any) -> Any:
+    if isinstance(grad, Tensor):
+        return stack(_composed_grad(grad, packed[0], packed[1], packed[2], mask, options)), None
+    slopes = kernels.in_order_of(packed, packed.shape[-1])
+    forward = kernels.Attention(output, residual)
+    kernels.attention_backward(grad, packed[0], packed[1], packed[2], mask, forward, options, out=tuple(slopes))
+    return slopes, None
+
+
+# -- composed ------------------------------------------------------------------------------------------------
+
+
+def _composed(query: Any, key: Any, value: Any, mask: Any, options: Any) -> Any:
+    """y = p value, p by `_weights`, some of it dropped."""
+    return matmul(_dropped(_weights(query, key, mask, options), options), value)
+
+
+def _composed_grad(grad: Any, query: Any, key: Any, value: Any, mask: Any, options: Any) -> Any:
+    """dvalue = pᵀ dy, dquery = scale · dx key, dkey = scale · dxᵀ query, x the scores: dx = p (dp − Σ p dp),
+    dp = dy valueᵀ.
+    """
+    weights = _weights(query, key, mask, options)
+    dweights = _dropped(matmul(grad, transpose(value, -2, -1)), options)
+    dscores = softmax_grad(dweights, weights, dim=weights.ndim - 1) * options.scale
+    dvalue = matmul(transpose(_dropped(weights, options), -2, -1), grad)
+    return matmul(dscores, key), matmul(transpose(dscores, -2, -1), query), dvalue
+
+
+def _weights(query: Any, key: Any, mask: Any, options: Any) -> Any:
+    """p = softmax(query keyᵀ · scale + mask) over the keys, 0 for a query that may see none."""
+    scores = matmul(query * options.scale, transpose(key, -2, -1))
+    if options.causal:
+        later = ~np.tri(query.shape[-2], key.shape[-2], dtype=bool)
+        scores = where(Tensor(later), -math.inf, scores)
+    if mask is None:
+        return softmax(scores, -1)
+    hidden = np.isneginf(mask.array).all(axis=-1, keepdims=True)
+    if not hidden.any():
+        return softmax(scores + mask, -1)
+    weights = softmax(scores + where(Tensor(hidden), 0.0, mask), -1)
+    return where(Tensor(hidden), 0.0, weights)
+
+
+def _dropped(weights: Any, options: Any) -> Any:
+    if options.dropout is None:
+        return weights
+    return dropped(weights, p=options.dropout.p, key=options.dropout.key)
+
+
+# -- arguments -----------------------------------------------------------------------------------------------
+
+
+def _check_call(query: Any, key: Any, value: Any, mask: Any, dropout_p: float, is_causal: bool) -> None:
+    """Raise PyTorch's errors for wrong types."""
+    name, tensors = "scaled_dot_product_attention", {"query": query, "key": key, "value": value}
+    for which, x in {**tensors, **({} if mask is None else {"attn_mask": mask})}.items():
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name}: {which} must be a Tensor, not {type(x).__name__}")
+    if min(x.ndim for x in tensors.values()) < 2:
+        found = ", ".join(f"{which}.dim: {x.ndim}" for which, x in tensors.items())
+        raise RuntimeError(f"{name}: Expected query, key, and value to all be at least 2 dimensional, but got {found}")
+    if query.array.dtype.kind != "f" or {x.array.dtype for x in tensors.values()} != {query.array.dtype}:
+        found = ", ".join(f"{which}.dtype: {x.dtype}" for which, x in tensors.items())
+        raise RuntimeError(f"{name}: Expected query, key, and value to have the same floating dtype, but got {found}")
+    if mask is not None and mask.array.dtype not in (np.bool_, query.array.dtype):
+        raise RuntimeError(
+            f"{name}: Expected attn_mask dtype to be bool or to match query dtype, but got attn_mask.dtype: "
+            f"{mask.dtype} and query.dtype: {query.dtype}"
+        )
+    if is_causal and mask is not None:
+        raise RuntimeError(f"{name}: Explicit attn_mask should not be set when is_causal=True")
+    if not 0 <= dropout_p <= 1:
+        raise RuntimeError(f"{name}: dropout probability has to be between 0 and 1, but got {dropout_p}")
+
+
+def _check_shapes(query: Any, key: Any, value: Any, mask: Any) -> None:
+    shapes = {"query": query.shape, "key": key.shape, "value": value.shape}
+    text = "scaled_dot_product_attention: " + ", ".join(f"{which} {tuple(shape)}" for which, shape in shapes.items())
+    if query.shape[-1] != key.shape[-1]:
+        raise RuntimeError(f"{text}: mat1 and mat2 shapes cannot be multiplied, query and key differ in their features")
+    if key.shape[-2] != value.shape[-2]:
+        raise RuntimeError(f"{text}: mat1 and mat2 shapes cannot be multiplied, there must be a value for every key")
+    try:
+        leading = np.broadcast_shapes(*(shape[:-2] for shape in shapes.values()))
+    except ValueError:
+        raise RuntimeError(f"{text}: their leading dimensions cannot be broadcast together") from None
+    scores = (*leading, query.shape[-2], key.shape[-2])
+    if mask is not None and not _broadcasts(tuple(mask.shape), scores):
+        raise RuntimeError(f"{text}: attn_mask {tuple(mask.shape)} does not broadcast to the scores {scores}")
+
+
+def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    fits = all(n in (1, m) for n, m in zip(shape[::-1], target[::-1], strict=False))
+    return fits and len(shape) <= len(target)
+
+
+def _query_heads_per_key_head(query: Any, key: Any, value: Any) -> int:
+    if min(x.ndim for x in (query, key, value)) < 3:
+        raise RuntimeError(
+            "scaled_dot_product_attention: enable_gqa expects heads, query, key and value of 3 or more axes"
+        )
+    heads, of_key, of_value = (x.shape[-3] for x in (query, key, value))
+    if not of_key or not of_value or heads % of_key or heads % of_value:
+        raise RuntimeError(
+            "scaled_dot_product_attention: Number of heads in key and value must divide the number of heads in query, "
+            f"got {of_key} and {of_value} for {heads}"
+        )
+    return int(heads // of_key) if of_key == of_value else 1
+
+
+def _mask_of_groups(mask: Any, heads: int, groups: int) -> Any:
+    """(..., heads or 1, L, S) → (..., heads / groups or 1, groups or 1, L, S)."""
+    if mask is None or mask.ndim < 3:
+        return mask
+    if mask.shape[-3] not in (1, heads):
+        raise RuntimeError(
+            f"scaled_dot_product_attention: attn_mask {tuple(mask.shape)} does not broadcast to {heads} query heads"
+        )
+    split = (heads // groups, groups) if mask.shape[-3] == heads else (1, 1)
+    return reshape(mask, (*mask.shape[:-3], *split, *mask.shape[-2:]))
+
+
+def _repeated(x: Any, heads: int) -> Any:
+    """Repeat heads of keys or values until there are as many of both."""
+    return x if x.shape[-3] == heads else repeat_interleave(x, heads // x.shape[-3], -3)

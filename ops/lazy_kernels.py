@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ops.kernels import adaptive_pool as adaptive_pool
     from ops.kernels import arithmetic as arithmetic
+    from ops.kernels import attention as attention
     from ops.kernels import choices as choices
     from ops.kernels import conv as conv
     from ops.kernels import elementwise as elementwise
@@ -48,6 +49,7 @@ else:
     )
     kernel_precision, lookup, reduction = map(_Lazy, ("precision", "lookup", "reduction"))
     softmax_columns, choices, extremes, scan = map(_Lazy, ("softmax_columns", "choices", "extremes", "scan"))
+    attention = _Lazy("attention")
 
 
 def get_num_threads() -> int:

@@ -11,7 +11,7 @@ Draw = Callable[[np.random.Generator], np.ndarray]
 
 @dataclass(frozen=True)
 class ModuleRow:
-    """A module with constructor arguments; arrays among them become tensors.
+    """A module with constructor arguments; arrays among them become tensors, rows modules.
 
     Args:
         inputs: a shape for normal numbers, or a function that draws an array.
@@ -42,6 +42,8 @@ class ModuleRow:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, ModuleRow):
+        return value.name
     return f"array{value.shape}" if isinstance(value, np.ndarray) else repr(value)
 
 
@@ -227,4 +229,28 @@ LOSS = [
     ),
 ]
 
-MODULES = [*LINEAR, *CONV, *POOLING, *NORMALIZATION, *ACTIVATION, *OTHER, *LOSS]
+SELF, CROSS = ((3, 2, 8),) * 3, ((3, 2, 8), (5, 2, 8), (5, 2, 8))
+LAYER = (4, 2, 6, 0.0)
+ENCODER_LAYER, DECODER_LAYER = ModuleRow("TransformerEncoderLayer", LAYER), ModuleRow("TransformerDecoderLayer", LAYER)
+NORM = ModuleRow("LayerNorm", (4,))
+
+ATTENTION = [
+    ModuleRow("MultiheadAttention", (8, 2), SELF),
+    ModuleRow("MultiheadAttention", (8, 4), ((9, 8), (5, 8), (5, 8)), {"bias": False}),
+    ModuleRow("MultiheadAttention", (8, 2), CROSS, {"add_bias_kv": True, "add_zero_attn": True}),
+    ModuleRow(
+        "MultiheadAttention", (8, 2), ((2, 9, 8), (2, 5, 6), (2, 5, 7)), {"kdim": 6, "vdim": 7, "batch_first": True}
+    ),
+    ModuleRow("MultiheadAttention", (8, 2, 0.4), SELF, random=True),
+    ModuleRow("TransformerEncoderLayer", LAYER, ((9, 2, 4),)),
+    ModuleRow("TransformerEncoderLayer", LAYER, ((3, 4),), {"norm_first": True, "activation": "gelu", "bias": False}),
+    ModuleRow("TransformerEncoderLayer", (4, 2, 6), ((3, 2, 4),), random=True),
+    ModuleRow("TransformerEncoderLayer", LAYER, ((2, 3, 4),), {"batch_first": True, "activation": ModuleRow("GELU")}),
+    ModuleRow("TransformerDecoderLayer", LAYER, ((9, 2, 4), (3, 2, 4))),
+    ModuleRow("TransformerDecoderLayer", LAYER, ((2, 3, 4), (2, 5, 4)), {"norm_first": True, "batch_first": True}),
+    ModuleRow("TransformerEncoder", (ENCODER_LAYER, 2, NORM, False), ((3, 2, 4),)),
+    ModuleRow("TransformerDecoder", (DECODER_LAYER, 2), ((3, 2, 4), (2, 2, 4))),
+    ModuleRow("Transformer", (4, 2, 1, 2, 6, 0.0), ((3, 2, 4), (2, 2, 4)), order=1),
+]
+
+MODULES = [*LINEAR, *CONV, *POOLING, *NORMALIZATION, *ACTIVATION, *ATTENTION, *OTHER, *LOSS]

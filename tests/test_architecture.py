@@ -41,7 +41,7 @@ OPTIONAL = {
 LINES, FUNCTION_LINES = 600, 50
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {
-    "ops.attention.multi_head_attention_forward": "half of it is PyTorch's signature, of 25 arguments",
+    "ops.multi_head_attention.multi_head_attention_forward": "half of it is PyTorch's signature, of 25 arguments",
 }
 
 

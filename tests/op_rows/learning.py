@@ -403,6 +403,19 @@ _networks = [
         _attention,
     ),
     Row(
+        attention.scaled_dot_product_attention,
+        of((2, 9, 3), (2, 10, 3), (2, 10, 2), is_causal=choice(False, True)),
+        _attention,
+        name="scaled_dot_product_attention by tiles",
+        torch="scaled_dot_product_attention",
+    ),
+    Row(
+        attention.attend_to_itself,
+        of((3, 2, 8, 3), None, scale=choice(0.5, 1.0), is_causal=choice(False, True)),
+        lambda x, mask, scale, is_causal: _attention(x[0] * scale * np.sqrt(3), x[1], x[2], is_causal),
+        torch=None,
+    ),
+    Row(
         resampling.interpolate,
         of((1, 2, 2, 3), scale_factor=choice(2, 3)),
         _nearest,

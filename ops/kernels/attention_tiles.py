@@ -1,0 +1,183 @@
+"""Attention, tile by tile: the workers of `attention`, where the method is described.
+
+Operands are addresses; steps, strides and displacements count bytes.  A tile has a row per key and a lane per query.
+A layout begins with 15 sizes and choices; `attention.Plan` packs what the names below mark.
+"""
+
+from ops.kernels.gemm import pack
+from ops.kernels.jit import kernel
+from ops.kernels.simd import Worker, call, load_integers
+
+NO_MASK, MASK_OF_KEYS, MASK_OF_PAIRS = 0, 1, 2
+"""What is added to the scores: nothing, a number per key, a number per query and key."""
+
+LEAVES, STRIDES, PARTS, PRODUCTS = 8 * 15, 8 * 24, 8 * 33, 8 * 42
+"""Where, in a layout, the leaves, the strides of rows, the parts of the scratch memory and the tables begin."""
+
+SEGMENT = 8 * 8
+"""Where, in the description of a product, its one segment (0, 0) lies; the tables of its columns follow."""
+
+
+# ---- products ----
+
+
+@kernel
+def multiply(product, a, a_row, a_step, panels, depth, rows, width, c, c_row, mode, bias):
+    """C[i, j] = init + sum_k A[i, k] B[k, j], B in panels [j][k][columns]; mode and bias as of `outer_product`."""
+    leaf, tile_rows, columns, _, _, size, whole, last = load_integers(product, 8)
+    for i in range(0, rows, tile_rows):
+        for j in range(0, width, columns):
+            table, edge = (product + whole, 0) if j + columns <= width else (product + last, 1)
+            call(
+                leaf, a + i * a_row, a_row, a_step, panels + j * depth * size, columns * size, product + SEGMENT, 1,
+                depth, table, edge, c + i * c_row + j * size, c_row, mode, bias + i * size, 0, rows - i,
+            )  # fmt: skip
+
+
+@kernel
+def pack_rows(product, x, x_row, depth, width, panels):
+    """Copy rows x[k], k < depth, to the panels of a product's right factor."""
+    _, _, columns, packer, lanes, size, _, _ = load_integers(product, 8)
+    pack(x, x_row, 0, panels, depth, width, columns, lanes, size, packer)
+
+
+@kernel
+def pack_columns(product, transpose, x, x_row, depth, width, panels):
+    """Copy the transpose of rows x[j], j < width, to the panels of a product's right factor."""
+    _, _, columns, _, lanes, size, _, _ = load_integers(product, 8)
+    pack(x, x_row, 1, panels, depth, width, columns, lanes, size, transpose)
+
+
+# ---- scores ----
+
+
+@kernel
+def pack_queries(layout, q, l0, rows, panels, scale):
+    """Copy the transpose of queries l0 <= l < l0 + rows, times the scale, to the panels of the scores' right factor."""
+    _, lanes, _, _, _, E = load_integers(layout, 6)
+    transpose, _, scale_vectors = load_integers(layout + LEAVES, 3)
+    (q_row,) = load_integers(layout + STRIDES, 1)
+    (scores,) = load_integers(layout + PRODUCTS, 1)
+    _, _, columns = load_integers(layout + scores, 3)
+    pack_columns(layout + scores, transpose, q + l0 * q_row, q_row, E, rows, panels)
+    call(scale_vectors, panels, (rows + columns - 1) // columns * columns * E // lanes, scale)
+
+
+@kernel
+def score(layout, k, queries, mask, l0, s0, rows, keys, x):
+    """x[s, l] = k[s] . queries[l] + mask[l, s]; -inf for keys later than the query, where those may not be seen."""
+    size, lanes, _, _, _, E, _, _, _, pitch, causal, mask_kind = load_integers(layout, 12)
+    transpose, hide = load_integers(layout + LEAVES, 2)
+    _, k_row, _, mask_row = load_integers(layout + STRIDES, 4)
+    (scores,) = load_integers(layout + PRODUCTS, 1)
+    mask_at, mode = mask + l0 * mask_row + s0 * size, 0
+    if mask_kind == MASK_OF_KEYS:
+        mode = 2
+    elif mask_kind == MASK_OF_PAIRS:
+        mode = 1
+        for j in range(0, rows, lanes):
+            for i in range(0, keys, lanes):
+                call(
+                    transpose, mask_at + j * mask_row + i * size, mask_row, rows - j, keys - i,
+                    x + i * pitch + j * size, pitch, lanes,
+                )  # fmt: skip
+    multiply(layout + scores, k + s0 * k_row, k_row, size, queries, E, keys, rows, x, pitch, mode, mask_at)
+    if causal != 0 and s0 + keys - 1 > l0:
+        call(hide, x, pitch, keys, (rows + lanes - 1) // lanes, s0 - l0)
+
+
+@kernel
+def drop_weights(layout, b, l0, s0, rows, keys, x, key, scale):
+    """Drop weights of a tile, as dropout would of all weights (batch, L, S)."""
+    _, lanes, _, L, S, _, _, _, _, pitch = load_integers(layout, 10)
+    _, _, _, drop = load_integers(layout + LEAVES, 4)
+    call(drop, x, pitch, keys, (rows + lanes - 1) // lanes, (b * L + l0) * S + s0, S, key, scale)
+
+
+# ---- forward ----
+
+
+def attend(operands, _b, _c, _d, work, layout, _step, t, chunks):
+    """Compute every chunks-th block of queries: o, and for each query its largest score and 1 / sum of weights."""
+    q, k, v, mask, o, statistics, scale, key, keep = load_integers(operands, 9)
+    (size, lanes, batch, L, S, _, D, tile_queries, tile_keys, pitch, causal, _, dropped, padded,
+     work_size) = load_integers(layout, 15)  # fmt: skip
+    _, _, _, _, online_softmax, softmax_factors, scale_rows = load_integers(layout + LEAVES, 7)
+    _, _, v_row, _, o_row = load_integers(layout + STRIDES, 5)
+    queries, x, values, rescale = load_integers(layout + PARTS, 4)
+    _, _, by_values, places = load_integers(layout + PRODUCTS, 4)
+    start = work + t * work_size
+    queries, x, values, rescale = start + queries, start + x, start + values, start + rescale
+    blocks = (L + tile_queries - 1) // tile_queries
+    for u in range(t, batch * blocks, chunks):
+        b, l0 = u // blocks, u % blocks * tile_queries
+        rows = min(tile_queries, L - l0)
+        vectors = (rows + lanes - 1) // lanes
+        q_b, k_b, v_b, mask_b, o_b = load_integers(layout + places + b * 72, 5)
+        target = o + o_b + l0 * o_row
+        top = statistics + (2 * b * padded + l0) * size
+        total = top + padded * size
+        pack_queries(layout, q + q_b, l0, rows, queries, scale)
+        for s0 in range(0, min(S, l0 + rows) if causal != 0 else S, tile_keys):
+            keys = min(tile_keys, S - s0)
+            score(layout, k + k_b, queries, mask + mask_b, l0, s0, rows, keys, x)
+            call(online_softmax, x, pitch, keys, vectors, top, total, rescale, 1 if s0 == 0 else 0)
+            if dropped != 0:
+                drop_weights(layout, b, l0, s0, rows, keys, x, key, keep)
+            if s0 > 0:
+                call(scale_rows, target, o_row, rows, D, rescale)
+            pack_rows(layout + by_values, v + v_b + s0 * v_row, v_row, keys, D, values)
+            mode = 1 if s0 > 0 else 0
+            multiply(layout + by_values, x, size, pitch, values, keys, rows, D, target, o_row, mode, 0)
+        call(softmax_factors, top, total, vectors)
+        call(scale_rows, target, o_row, rows, D, total)
+
+
+# ---- backward ----
+
+
+def differentiate(operands, _b, _c, _d, work, layout, _step, t, chunks):
+    """Compute dq, dk and dv of every chunks-th of the batch."""
+    q, k, v, mask, o, statistics, scale, key, keep, grad, dq, dk, dv = load_integers(operands, 13)
+    (size, lanes, batch, L, S, E, D, tile_queries, tile_keys, pitch, causal, _, dropped, padded,
+     work_size) = load_integers(layout, 15)  # fmt: skip
+    transpose, _, _, _, _, _, _, softmax_slope, row_dots = load_integers(layout + LEAVES, 9)
+    q_row, k_row, v_row, _, o_row, grad_row, dq_row, dk_row, dv_row = load_integers(layout + STRIDES, 9)
+    start = work + t * work_size
+    parts = load_integers(layout + PARTS, 9)
+    queries, x, _, _, y, means, slopes, right, keys_right = parts
+    queries, x, y, means = start + queries, start + x, start + y, start + means
+    slopes, right, keys_right = start + slopes, start + right, start + keys_right
+    scores, by_keys, by_values, places = load_integers(layout + PRODUCTS, 4)
+    scores, by_keys, by_values = layout + scores, layout + by_keys, layout + by_values
+    for b in range(t, batch, chunks):
+        q_b, k_b, v_b, mask_b, o_b, grad_b, dq_b, dk_b, dv_b = load_integers(layout + places + b * 72, 9)
+        call(row_dots, grad + grad_b, grad_row, o + o_b, o_row, L, D, means)
+        for s0 in range(0, S, tile_keys):
+            keys = min(tile_keys, S - s0)
+            pack_rows(by_keys, k + k_b + s0 * k_row, k_row, keys, E, keys_right)
+            first = s0 // tile_queries * tile_queries if causal != 0 else 0
+            for l0 in range(first, L, tile_queries):
+                rows = min(tile_queries, L - l0)
+                vectors = (rows + lanes - 1) // lanes
+                mode = 1 if l0 > first else 0
+                top = statistics + (2 * b * padded + l0) * size
+                pack_queries(layout, q + q_b, l0, rows, queries, scale)
+                score(layout, k + k_b, queries, mask + mask_b, l0, s0, rows, keys, x)
+                slope = grad + grad_b + l0 * grad_row
+                pack_columns(scores, transpose, slope, grad_row, D, rows, slopes)
+                multiply(scores, v + v_b + s0 * v_row, v_row, size, slopes, D, keys, rows, y, pitch, 0, 0)
+                if dropped != 0:
+                    drop_weights(layout, b, l0, s0, rows, keys, y, key, keep)
+                call(softmax_slope, x, y, pitch, keys, vectors, top, top + padded * size, means + l0 * size, scale)
+                if dropped != 0:
+                    drop_weights(layout, b, l0, s0, rows, keys, x, key, keep)
+                pack_rows(by_values, slope, grad_row, rows, D, right)
+                multiply(by_values, x, pitch, size, right, rows, keys, D, dv + dv_b + s0 * dv_row, dv_row, mode, 0)
+                pack_rows(by_keys, q + q_b + l0 * q_row, q_row, rows, E, right)
+                multiply(by_keys, y, pitch, size, right, rows, keys, E, dk + dk_b + s0 * dk_row, dk_row, mode, 0)
+                mode = 1 if s0 > 0 else 0
+                multiply(by_keys, y, size, pitch, keys_right, keys, rows, E, dq + dq_b + l0 * dq_row, dq_row, mode, 0)
+
+
+ATTEND, DIFFERENTIATE = Worker(attend), Worker(differentiate)
