@@ -40,9 +40,7 @@ OPTIONAL = {
 
 LINES, FUNCTION_LINES = 600, 50
 LONG_FILES: dict[str, str] = {}
-LONG_FUNCTIONS: dict[str, str] = {
-    "ops.multi_head_attention.multi_head_attention_forward": "half of it is PyTorch's signature, of 25 arguments",
-}
+LONG_FUNCTIONS: dict[str, str] = {}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
