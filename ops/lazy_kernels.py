@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ops.kernels import elementwise as elementwise
     from ops.kernels import extremes as extremes
     from ops.kernels import gemm as gemm
+    from ops.kernels import lbfgs as lbfgs
     from ops.kernels import lookup as lookup
     from ops.kernels import norm as norm
     from ops.kernels import optim as optim
@@ -47,7 +48,7 @@ else:
     row_norm, rows, softmax, threads, transposing = map(
         _Lazy, ("row_norm", "rows", "softmax", "threads", "transposing")
     )
-    kernel_precision, lookup, reduction = map(_Lazy, ("precision", "lookup", "reduction"))
+    kernel_precision, lbfgs, lookup, reduction = map(_Lazy, ("precision", "lbfgs", "lookup", "reduction"))
     softmax_columns, choices, extremes, scan = map(_Lazy, ("softmax_columns", "choices", "extremes", "scan"))
     attention = _Lazy("attention")
 

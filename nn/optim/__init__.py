@@ -7,6 +7,7 @@ from nn.optim.adam import Adam as Adam
 from nn.optim.adam import AdamW as AdamW
 from nn.optim.adamax import Adamax as Adamax
 from nn.optim.asgd import ASGD as ASGD
+from nn.optim.lbfgs import LBFGS as LBFGS
 from nn.optim.nadam import NAdam as NAdam
 from nn.optim.optimizer import Optimizer as Optimizer
 from nn.optim.radam import RAdam as RAdam
@@ -16,6 +17,7 @@ from nn.optim.sgd import SGD as SGD
 
 __all__ = [
     "ASGD",
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adagrad",

@@ -81,6 +81,10 @@ class Table:
         self._tensors.extend(entry[name] for name in memory)
         self._arrays.extend(memory.values())
 
+    def holds(self, params: Sequence[Tensor]) -> bool:
+        """Say whether these are the parameters."""
+        return len(self.params) == len(params) and all(map(is_, self.params, params))
+
     def is_current(self, layout: Layout, state: State) -> bool:
         """Say whether states and parameters are still those the table was made for; note which parameters moved."""
         self._moved = self._find_moved()
@@ -101,10 +105,14 @@ class Table:
         old, new = self.parameters.arrays[i], self.params[i].array
         return old.dtype == new.dtype and old.shape == new.shape
 
+    def follow(self) -> None:
+        """Point the kernel at parameters that moved since the last step, or are stepped in a copy."""
+        for i in self._moved:
+            self.parameters.rebind(i, np.asarray(self.params[i].array, order="C"))
+
     def take_gradients(self, layout: Layout, state: State) -> list[Tensor]:
         """Point the kernel at this step's gradients; return the parameters that have one."""
-        for i in self._moved:  # since the last step, or stepped in a copy
-            self.parameters.rebind(i, np.asarray(self.params[i].array, order="C"))
+        self.follow()
         for i in sorted(self._new):
             if self.params[i]._grad is not None:
                 self._start(i, layout, state)

@@ -4,7 +4,7 @@ import functools
 import math
 
 from ops.kernels.jit import kernel, split
-from ops.kernels.parameters import GRAD, PARAM, STATE, Parameters, block_of, count_steps, sign_of
+from ops.kernels.parameters import GRAD, PARAM, STATE, Parameters, block_of, count_steps, decayed, sign_of
 from ops.kernels.scalar import Function
 
 
@@ -28,7 +28,7 @@ def rmsprop_loop(real: type, momentum: bool, centered: bool) -> Function:
             mean = block_of(table, sizes, middle, i, a, like)
             buf = block_of(table, sizes, last, i, a, like)
             for j in range(p.size):
-                d = sign * g[j] + weight_decay * p[j]
+                d = decayed(sign * g[j], weight_decay, p[j])
                 square = keep * v[j] + gain * d * d
                 v[j] = square
                 if centered:
@@ -89,7 +89,7 @@ def adagrad_loop(real: type) -> Function:
             g = block_of(table, sizes, GRAD, i, a, like)
             total = block_of(table, sizes, STATE, i, a, like)
             for j in range(p.size):
-                d = sign * g[j] + weight_decay * p[j]
+                d = decayed(sign * g[j], weight_decay, p[j])
                 s = total[j] + d * d
                 total[j] = s
                 p[j] -= rate * d / (math.sqrt(s) + eps)
@@ -131,7 +131,7 @@ def adadelta_loop(real: type) -> Function:
             v = block_of(table, sizes, STATE, i, a, like)
             moved = block_of(table, sizes, STATE + 1, i, a, like)
             for j in range(p.size):
-                d = sign * g[j] + weight_decay * p[j]
+                d = decayed(sign * g[j], weight_decay, p[j])
                 square = keep * v[j] + gain * d * d
                 v[j] = square
                 d *= math.sqrt(moved[j] + eps) / math.sqrt(square + eps)

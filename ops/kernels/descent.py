@@ -3,7 +3,7 @@
 import functools
 
 from ops.kernels.jit import kernel, split
-from ops.kernels.parameters import GRAD, PARAM, STATE, Parameters, block_of, count_steps, sign_of
+from ops.kernels.parameters import GRAD, PARAM, STATE, Parameters, block_of, count_steps, decayed, sign_of
 from ops.kernels.scalar import Function
 
 
@@ -33,12 +33,12 @@ def sgd_loop(real: type, momentum: bool, nesterov: bool) -> Function:
             g = block_of(table, sizes, GRAD, i, a, like)
             if not momentum:
                 for j in range(p.size):
-                    p[j] -= lr * (sign * g[j] + weight_decay * p[j])
+                    p[j] -= lr * decayed(sign * g[j], weight_decay, p[j])
                 continue
             buf = block_of(table, sizes, STATE, i, a, like)
             keep, gain = real(rates[i, 0]), real(rates[i, 1])
             for j in range(p.size):
-                d = sign * g[j] + weight_decay * p[j]
+                d = decayed(sign * g[j], weight_decay, p[j])
                 b = keep * buf[j] + gain * d
                 buf[j] = b
                 p[j] -= lr * ((d + mu * b) if nesterov else b)
@@ -93,7 +93,7 @@ def asgd_loop(real: type) -> Function:
             g = block_of(table, sizes, GRAD, i, a, like)
             average = block_of(table, sizes, STATE, i, a, like)
             for j in range(p.size):
-                x = p[j] * shrink - eta * (sign * g[j] + weight_decay * p[j])
+                x = p[j] * shrink - eta * decayed(sign * g[j], weight_decay, p[j])
                 p[j] = x
                 average[j] = keep * average[j] + mu * x
 

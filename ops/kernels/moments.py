@@ -4,7 +4,7 @@ import functools
 import math
 
 from ops.kernels.jit import kernel, split
-from ops.kernels.parameters import GRAD, PARAM, STATE, Parameters, block_of, sign_of
+from ops.kernels.parameters import GRAD, PARAM, STATE, Parameters, block_of, decayed, sign_of
 from ops.kernels.scalar import Function
 
 
@@ -44,7 +44,7 @@ def adam_loop(real: type, amsgrad: bool) -> Function:
             if amsgrad:
                 top = block_of(table, sizes, STATE + 2, i, a, like)
                 for j in range(p.size):
-                    d = sign * g[j] + l2 * p[j]
+                    d = decayed(sign * g[j], l2, p[j])
                     m[j] = b1 * m[j] + gain1 * d
                     v[j] = b2 * v[j] + gain2 * d * d
                 for j in range(p.size):
@@ -54,7 +54,7 @@ def adam_loop(real: type, amsgrad: bool) -> Function:
                     p[j] = p[j] * shrink - step * m[j] / (math.sqrt(top[j]) * scale + eps)
             else:
                 for j in range(p.size):
-                    d = sign * g[j] + l2 * p[j]
+                    d = decayed(sign * g[j], l2, p[j])
                     first = b1 * m[j] + gain1 * d
                     second = b2 * v[j] + gain2 * d * d
                     m[j], v[j] = first, second
@@ -103,7 +103,7 @@ def adamax_loop(real: type) -> Function:
             m = block_of(table, sizes, STATE, i, a, like)
             u = block_of(table, sizes, STATE + 1, i, a, like)
             for j in range(p.size):
-                d = sign * g[j] + weight_decay * p[j]
+                d = decayed(sign * g[j], weight_decay, p[j])
                 first = b1 * m[j] + gain1 * d
                 size, largest = abs(d) + eps, b2 * u[j]
                 largest = size if (size > largest) | (size != size) else largest  # NaN is kept
@@ -164,7 +164,7 @@ def nadam_loop(real: type) -> Function:
             m = block_of(table, sizes, STATE, i, a, like)
             v = block_of(table, sizes, STATE + 1, i, a, like)
             for j in range(p.size):
-                d = sign * g[j] + l2 * p[j]
+                d = decayed(sign * g[j], l2, p[j])
                 first = b1 * m[j] + gain1 * d
                 second = b2 * v[j] + gain2 * d * d
                 m[j], v[j] = first, second
@@ -230,7 +230,7 @@ def radam_loop(real: type) -> Function:
             m = block_of(table, sizes, STATE, i, a, like)
             v = block_of(table, sizes, STATE + 1, i, a, like)
             for j in range(p.size):
-                d = sign * g[j] + l2 * p[j]
+                d = decayed(sign * g[j], l2, p[j])
                 first = b1 * m[j] + gain1 * d
                 second = b2 * v[j] + gain2 * d * d
                 m[j], v[j] = first, second

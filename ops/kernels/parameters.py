@@ -144,6 +144,12 @@ def block_of(table, sizes, row, i, first, like):
     return elements(table[row, i] + first * like.itemsize, min(BLOCK, sizes[i] - first), like)
 
 
+@kernel(inline=True)
+def decayed(d, weight_decay, p):
+    """Return d + weight_decay p; an infinite p is left in peace by a weight decay of 0."""
+    return d + weight_decay * p if weight_decay != 0 else d
+
+
 def sign_of(maximize: bool) -> float:
     """Return what gradients are multiplied by."""
     return -1.0 if maximize else 1.0
