@@ -109,47 +109,8 @@ def test_closures_hooks_and_zero_grad():
             ValueError,
             "groups: 0",
         ),
-        (lambda: optim.lr_scheduler.StepLR(None, 1), TypeError, "NoneType is not an Optimizer"),
     ],
 )
 def test_wrong_options_are_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
-
-
-SCHEDULES = [
-    ("StepLR", {"step_size": 3, "gamma": 0.5}),
-    ("MultiStepLR", {"milestones": [2, 5, 5], "gamma": 0.5}),
-    ("ExponentialLR", {"gamma": 0.9}),
-    ("LinearLR", {"start_factor": 0.25, "total_iters": 6}),
-    ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01}),
-    ("LambdaLR", {"lr_lambda": lambda epoch: 0.9**epoch}),
-]
-
-
-@pytest.mark.parametrize(("name", "options"), SCHEDULES)
-def test_schedules_equal_pytorch_and_resume(name, options):
-    optimizers = [
-        lib_optim.SGD([lib.tensor([1.0])], lr=0.3) for lib, lib_optim in ((autograd, optim), (torch, torch.optim))
-    ]
-    mine = getattr(optim.lr_scheduler, name)(optimizers[0], **options)
-    other = getattr(torch.optim.lr_scheduler, name)(optimizers[1], **options)
-    for step in range(20):
-        assert mine.get_last_lr()[0] == pytest.approx(other.get_last_lr()[0], rel=1e-12)
-        assert optimizers[0].param_groups[0]["lr"] == mine.get_last_lr()[0]
-        for optimizer, schedule in zip(optimizers, (mine, other), strict=True):
-            optimizer.step()
-            schedule.step()
-        if step == 9:
-            state, rates = mine.state_dict(), optimizers[0].state_dict()
-            optimizers[0] = optim.SGD([tensor([1.0])], lr=7.0)
-            mine = getattr(optim.lr_scheduler, name)(optimizers[0], **options)
-            mine.load_state_dict(state)
-            optimizers[0].load_state_dict(rates)
-
-
-def test_a_schedule_stepped_before_the_optimizer_warns():
-    optimizer = optim.SGD([tensor([1.0])], lr=0.3)
-    schedule = optim.lr_scheduler.StepLR(optimizer, 1)
-    with pytest.warns(UserWarning, match="before `optimizer.step"):
-        schedule.step()

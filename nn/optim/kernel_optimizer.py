@@ -21,8 +21,11 @@ class KernelOptimizer(Optimizer):
         self._tables: dict[int, list[Table]] = {}  # by group: what the kernels work on, made at the first step
         super().__init__(params, defaults)
 
-    def _check_options(self, group: dict[str, Any]) -> None:
+    def _check_implementation(self, group: dict[str, Any]) -> None:
         check_implementation(type(self).__name__, group)
+
+    def _check_options(self, group: dict[str, Any]) -> None:
+        self._check_implementation(group)
         self._check_range(group)
 
     def _check_range(self, group: dict[str, Any]) -> None:

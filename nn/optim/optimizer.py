@@ -91,6 +91,9 @@ class Optimizer:
     def _check_options(self, group: dict[str, Any]) -> None:
         """Raise ValueError for an option out of range."""
 
+    def _check_implementation(self, group: dict[str, Any]) -> None:
+        """Raise for options that no step here can follow."""
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters; return what `closure`, which computes the loss anew, returns."""
         raise NotImplementedError(f"{type(self).__name__} must define step")
@@ -217,7 +220,7 @@ class Optimizer:
                     f"loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
                     f"group {i} has {len(new['params'])} parameters, the optimizer's has {len(group['params'])}"
                 )
-            self._check_options({**self.defaults, **new})
+            self._check_implementation(new)
 
     def _taken_over(self, value: Any, param: Tensor, name: str = "") -> Any:
         """Return a copy of a saved state in which arrays have the parameter's type."""
