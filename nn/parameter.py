@@ -7,6 +7,7 @@ import numpy as np
 
 from autograd import copying, dtypes
 from autograd.device import check_device
+from autograd.serialization.tensors import KINDS
 from autograd.tensor import Tensor
 from autograd.views import writes_of
 
@@ -44,6 +45,9 @@ class Parameter(_Kept):
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
+
+
+KINDS["Parameter"] = Parameter  # so that files keep the type
 
 
 class Buffer(_Kept):

@@ -192,7 +192,11 @@ def test_save_and_load_keep_structure_types_and_sharing_of_names(tmp_path):
 def test_save_refuses_what_it_cannot_keep_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "file.npz"
     autograd.save([1], path)
-    for value, message in ((object(), "object"), ({1.5: 1}, "float"), ({"x": np.array(["a"])}, "cannot be saved")):
+    for value, message in (
+        (object(), "object"),
+        ({"a": {object(): 1}}, "a has a key of type object"),
+        ({"x": np.array(["a"])}, "cannot be saved"),
+    ):
         with pytest.raises(TypeError, match=message):
             autograd.save(value, path)
     assert autograd.load(path) == [1]
@@ -212,7 +216,7 @@ def test_load_names_a_damaged_file(tmp_path, damage):
     else:
         with path.open("wb") as file:
             np.save(file, np.array([object()]), allow_pickle=True)
-    with pytest.raises(ValueError, match="load: .*file.npz is damaged"):
+    with pytest.raises(ValueError, match="load: .*file.npz"):
         autograd.load(path)
     with pytest.raises(FileNotFoundError):
         autograd.load(tmp_path / "missing.npz")

@@ -1,0 +1,315 @@
+"""The pickle machine, cut down to what PyTorch's files need: a stack of plain values and a closed list of functions.
+
+Nothing is imported and nothing of the file's is called. What a file names beside that list becomes a `Refused`, which
+takes the place of whatever would be built of it; so the message can say where in the file's value it stands.
+Opcodes: Python's pickletools.py, protocols 2 to 5, without text, extension codes, instances and foreign buffers.
+"""
+
+import struct
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd.serialization.errors import FileError
+from autograd.serialization.tensors import integers, is_key
+
+DICTS = (dict, OrderedDict, Counter)
+
+
+class Refused:
+    """Stands for what is not built, and says why."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class Global:
+    """A name of the closed list; `build(machine, *arguments)` is what calling it does, if it can be called."""
+
+    def __init__(self, name: str, build: Callable[..., Any] | None) -> None:
+        self.name = name
+        self.build = build
+
+
+class Machine:
+    """Runs one pickle.
+
+    Args:
+        find: gives for the name in a pickle what it stands for.
+        storage: gives the memory that a persistent identifier names.
+    """
+
+    def __init__(self, find: Callable[[str], Any], storage: Callable[[Any], Any]) -> None:
+        self.find = find
+        self.storage = storage
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+        self.allowance = 0
+
+    def run(self, content: bytes) -> Any:
+        """Return the value the pickle builds."""
+        self.allowance = 4 * len(content)
+        position = 0
+        while position < len(content):
+            code = content[position]
+            if code == STOP:
+                return self.stack.pop()
+            if code not in OPCODES:
+                raise FileError(f"its pickle has {bytes([code])!r} at {position}, which PyTorch's files never have")
+            argument, step = OPCODES[code]
+            value, position = argument(content, position + 1)
+            step(self, value)
+        raise FileError("its pickle does not end")
+
+    def charge(self, amount: int) -> None:
+        """Count what is copied; a file that copies its own content over and over is refused."""
+        self.allowance -= amount
+        if self.allowance < 0:
+            raise FileError("it unpacks to many times its own size")
+
+    def since_mark(self) -> list[Any]:
+        start = self.marks.pop()
+        items = self.stack[start:]
+        del self.stack[start:]
+        return items
+
+    def tuple_of(self, count: int) -> None:
+        if len(self.stack) < count:
+            raise FileError("its pickle takes more from the stack than there is")
+        self.stack[-count:] = [tuple(self.stack[-count:])]
+
+    def set_items(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, Refused):
+            return
+        if type(target) not in DICTS or len(items) % 2:
+            raise FileError(f"its pickle sets items of a {type(target).__name__}")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            target[_checked(key)] = value
+
+    def append(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if type(target) is list:
+            target.extend(items)
+        elif not isinstance(target, Refused):
+            raise FileError(f"its pickle appends to a {type(target).__name__}")
+
+    def add(self, items: list[Any]) -> None:
+        if type(self.stack[-1]) is not set:
+            raise FileError(f"its pickle adds to a {type(self.stack[-1]).__name__}")
+        self.stack[-1].update(map(_checked, items))
+
+    def push_dict(self) -> None:
+        items = self.since_mark()
+        self.stack.append({})
+        self.set_items(items)
+
+    def push_global(self, name: str) -> None:
+        self.stack.append(self.find(name))
+
+    def push_named(self) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        self.push_global(f"{module} {name}" if isinstance(name, str) and isinstance(module, str) else "?")
+
+    def call(self) -> None:
+        arguments, function = self.stack.pop(), self.stack.pop()
+        self.stack.append(self.result(function, arguments))
+
+    def result(self, function: Any, arguments: Any) -> Any:
+        """Return what a function of the list gives, or the `Refused` among what it is called with."""
+        if isinstance(function, Refused):
+            return function
+        if not isinstance(function, Global) or type(arguments) is not tuple:
+            raise FileError(f"its pickle calls a {type(function).__name__}")
+        refused = next((each for each in arguments if isinstance(each, Refused)), None)
+        if refused is not None:
+            return refused
+        if function.build is None:
+            return Refused(f"an object of {function.name}")
+        return function.build(self, *arguments)
+
+    def set_state(self) -> None:
+        """Do what `__setstate__` does for the few values that have a state."""
+        state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, Refused):
+            return
+        if type(target) is OrderedDict and type(state) is dict and list(state) == ["_metadata"]:
+            target._metadata = state["_metadata"]  # type: ignore[attr-defined]  # the versions in a module's state
+        elif isinstance(target, np.ndarray):
+            refused = next((each for each in state if isinstance(each, Refused)), None)
+            if refused is not None:
+                self.stack[-1] = refused
+            else:
+                set_array(self, target, state)
+        elif isinstance(target, np.dtype):
+            set_dtype(target, state)
+        else:
+            raise FileError(f"its pickle sets the state of a {type(target).__name__}")
+
+
+def _checked(key: Any) -> Any:
+    if not is_key(key):
+        raise FileError(f"its pickle has a {type(key).__name__} for a key")
+    return key
+
+
+# -- numpy ------------------------------------------------------------------------------------------------------------
+
+
+def set_dtype(target: np.dtype, state: Any) -> None:
+    """Set the byte order of a dtype that was made a moment ago; it has no other state unless it is a record's."""
+    plain = type(state) is tuple and all(type(each) in (int, str, type(None)) for each in state)
+    if not plain or state[1] not in ("<", ">", "|", "=") or state[2:] != (None, None, None, -1, -1, 0):
+        raise FileError("its pickle has a NumPy type that is not one of numbers")
+    if state[1] == ">":
+        target.__setstate__((3, ">", None, None, None, -1, -1, 0))  # type: ignore[attr-defined]  # not in NumPy's stubs
+
+
+def set_array(machine: Machine, target: np.ndarray, state: Any) -> None:
+    """Give an array that was made empty its shape, type and values."""
+    _, shape, dtype, fortran_order, content = state
+    size = 1
+    for n in integers(shape):
+        size *= n
+    if type(content) is not bytes or not isinstance(dtype, np.dtype) or len(content) != size * dtype.itemsize:
+        raise FileError("its pickle has a NumPy array whose values do not fit its shape")
+    machine.charge(len(content))
+    own = bytes(bytearray(content))
+    target.__setstate__((1, shape, dtype, fortran_order is True, own))  # type: ignore[arg-type]  # the stubs want NumPy's bool
+
+
+# -- arguments --------------------------------------------------------------------------------------------------------
+
+Reader = Callable[[bytes, int], tuple[Any, int]]  # of an argument at a position: its value, and where it ends
+
+
+def _nothing(content: bytes, begin: int) -> tuple[None, int]:
+    return None, begin
+
+
+def _line(content: bytes, begin: int) -> tuple[str, int]:
+    end = content.index(b"\n", begin)
+    return content[begin:end].decode(), end + 1
+
+
+def _two_lines(content: bytes, begin: int) -> tuple[str, int]:
+    module, end = _line(content, begin)
+    name, end = _line(content, end)
+    return f"{module} {name}", end
+
+
+def _fixed(size: int, convert: Callable[[bytes], Any]) -> Reader:
+    def read(content: bytes, begin: int) -> tuple[Any, int]:
+        end = begin + size
+        if end > len(content):
+            raise FileError("its pickle ends within a number")
+        return convert(content[begin:end]), end
+
+    return read
+
+
+def _counted(width: int, convert: Callable[[bytes], Any]) -> Reader:
+    def read(content: bytes, begin: int) -> tuple[Any, int]:
+        start = begin + width
+        end = start + int.from_bytes(content[begin:start], "little")
+        if end > len(content):
+            raise FileError("its pickle ends within a string")
+        return convert(content[start:end]), end
+
+    return read
+
+
+def _unsigned(raw: bytes) -> int:
+    return int.from_bytes(raw, "little")
+
+
+def _signed(raw: bytes) -> int:
+    return int.from_bytes(raw, "little", signed=True)
+
+
+def _float(raw: bytes) -> float:
+    return float(struct.unpack(">d", raw)[0])
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogatepass")
+
+
+# -- opcodes ----------------------------------------------------------------------------------------------------------
+
+
+def _push(machine: Machine, value: Any) -> None:
+    machine.stack.append(value)
+
+
+def _memoize(machine: Machine, number: Any) -> None:
+    machine.memo[len(machine.memo) if number is None else number] = machine.stack[-1]
+
+
+def _recall(machine: Machine, number: int) -> None:
+    machine.stack.append(machine.memo[number])
+
+
+STOP = ord(".")
+_U1, _U4 = _fixed(1, _unsigned), _fixed(4, _unsigned)
+
+_TABLE: dict[bytes, tuple[Reader, Callable[[Machine, Any], Any]]] = {
+    b"\x80": (_U1, lambda m, protocol: None),
+    b"\x95": (_fixed(8, _unsigned), lambda m, frame: None),
+    # numbers and strings
+    b"N": (_nothing, lambda m, _: m.stack.append(None)),
+    b"\x88": (_nothing, lambda m, _: m.stack.append(True)),
+    b"\x89": (_nothing, lambda m, _: m.stack.append(False)),
+    b"K": (_U1, _push),
+    b"M": (_fixed(2, _unsigned), _push),
+    b"J": (_fixed(4, _signed), _push),
+    b"\x8a": (_counted(1, _signed), _push),
+    b"\x8b": (_counted(4, _signed), _push),
+    b"G": (_fixed(8, _float), _push),
+    b"X": (_counted(4, _text), _push),
+    b"\x8c": (_counted(1, _text), _push),
+    b"\x8d": (_counted(8, _text), _push),
+    b"B": (_counted(4, bytes), _push),
+    b"C": (_counted(1, bytes), _push),
+    b"\x8e": (_counted(8, bytes), _push),
+    b"\x96": (_counted(8, bytearray), _push),
+    # containers
+    b"}": (_nothing, lambda m, _: m.stack.append({})),
+    b"]": (_nothing, lambda m, _: m.stack.append([])),
+    b")": (_nothing, lambda m, _: m.stack.append(())),
+    b"\x8f": (_nothing, lambda m, _: m.stack.append(set())),
+    b"(": (_nothing, lambda m, _: m.marks.append(len(m.stack))),
+    b"t": (_nothing, lambda m, _: m.stack.append(tuple(m.since_mark()))),
+    b"\x85": (_nothing, lambda m, _: m.tuple_of(1)),
+    b"\x86": (_nothing, lambda m, _: m.tuple_of(2)),
+    b"\x87": (_nothing, lambda m, _: m.tuple_of(3)),
+    b"l": (_nothing, lambda m, _: m.stack.append(m.since_mark())),
+    b"d": (_nothing, lambda m, _: m.push_dict()),
+    b"\x91": (_nothing, lambda m, _: m.stack.append(frozenset(map(_checked, m.since_mark())))),
+    b"a": (_nothing, lambda m, _: m.append([m.stack.pop()])),
+    b"e": (_nothing, lambda m, _: m.append(m.since_mark())),
+    b"s": (_nothing, lambda m, _: m.set_items([m.stack.pop(-2), m.stack.pop()])),
+    b"u": (_nothing, lambda m, _: m.set_items(m.since_mark())),
+    b"\x90": (_nothing, lambda m, _: m.add(m.since_mark())),
+    # the stack and the memo
+    b"0": (_nothing, lambda m, _: m.stack.pop()),
+    b"1": (_nothing, lambda m, _: m.since_mark()),
+    b"2": (_nothing, lambda m, _: m.stack.append(m.stack[-1])),
+    b"q": (_U1, _memoize),
+    b"r": (_U4, _memoize),
+    b"\x94": (_nothing, _memoize),
+    b"h": (_U1, _recall),
+    b"j": (_U4, _recall),
+    # what the closed list allows
+    b"c": (_two_lines, lambda m, name: m.push_global(name)),
+    b"\x93": (_nothing, lambda m, _: m.push_named()),
+    b"R": (_nothing, lambda m, _: m.call()),
+    b"\x81": (_nothing, lambda m, _: m.call()),
+    b"b": (_nothing, lambda m, _: m.set_state()),
+    b"Q": (_nothing, lambda m, _: m.stack.append(m.storage(m.stack.pop()))),
+}
+
+OPCODES = {code[0]: entry for code, entry in _TABLE.items()}
