@@ -9,7 +9,7 @@ __distribution__ = "magtape"  # first of all: by it `ops` tells this package fro
 import sys
 from math import e, inf, nan, pi
 
-from autograd import cuda, dtypes
+from autograd import cuda, dtypes, func, functional
 from autograd.anomaly_mode import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
@@ -52,6 +52,7 @@ from autograd.serialization import load, save
 from autograd.tape import backward, grad
 from autograd.tensor import Size, Tensor
 from autograd.views import detach
+from autograd.vmapping import vmap
 from ops import linalg
 from ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, threshold
 from ops.arithmetic import (
@@ -357,7 +358,7 @@ __all__ = [
     "eq", "equal", "erf", "erfc", "exp", "exp2", "expm1", "eye", "feature_alpha_dropout", "fill", "finfo",
     "fix", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "float_power",
     "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "from_dlpack", "from_numpy", "full",
-    "full_like", "gather", "gcd", "ge", "ger", "get_default_dtype",
+    "full_like", "func", "functional", "gather", "gcd", "ge", "ger", "get_default_dtype",
     "get_float32_matmul_precision", "get_num_threads", "get_rng_state",
     "grad", "gradcheck", "gradgradcheck", "greater", "greater_equal", "group_norm", "gt", "half",
     "hardshrink", "heaviside", "hsplit", "hstack", "hypot", "iinfo", "index_add", "index_copy",
@@ -383,6 +384,6 @@ __all__ = [
     "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
     "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "threshold", "tile", "topk",
     "trace_nans", "transpose", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "uint8",
-    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "vsplit", "vstack", "where", "xlogy",
+    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "vmap", "vsplit", "vstack", "where", "xlogy",
     "zeros", "zeros_like",
 ]  # fmt: skip

@@ -134,9 +134,10 @@ def result_dtype(operands: Any) -> np.dtype:
     zero_dim: np.dtype | None = None
     number: np.dtype | None = None
     for value in operands:
-        if isinstance(value, np.ndarray) and value.ndim:
+        ndim = getattr(value, "ndim", None)
+        if ndim:
             dimensioned = value.dtype if dimensioned is None else promote_numpy(dimensioned, value.dtype)
-        elif isinstance(value, (np.ndarray, np.generic)):
+        elif ndim == 0:
             zero_dim = value.dtype if zero_dim is None else promote_numpy(zero_dim, value.dtype)
         else:
             kind = _of_number(value)

@@ -15,6 +15,8 @@ operators alone, so it runs on arrays in an ordinary backward and on Tensors und
 The names of a vjp's parameters say what backward keeps, and nothing else is kept: an input's name for its value,
 `<input>_shape` or `<input>_dtype` for that alone, `output`, `residual` (whatever else the forward returned), or a
 keyword parameter of the forward. Summing a broadcast gradient down and casting it is the tape's work, not the vjp's.
+
+What `vmap` needs to know stands there too; see `autograd.batching`.
 """
 
 import functools
@@ -25,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy import asarray, ndarray  # by name: looked up on every call
 
-from autograd import dtypes
+from autograd import batching, dtypes
 from autograd.elementwise import SMALL, explained, quiet
 from autograd.grad_mode import is_recording
 from autograd.plan import Plan, Rule
@@ -85,6 +87,8 @@ class Primitive:
         self.rules: dict[str, Rule] = {}
         self.joint: Rule | None = None
         self.plans = _Plans(self)
+        self.batching: Callable[..., Any] | None = None  # the rule by which `vmap` calls it
+        self.call: Callable[..., Any] = forward  # the function it is called as
 
     def vjp(self, **rules: Callable[..., Any]) -> None:
         """Declare one rule per differentiable input: `input=lambda grad, <what it needs>: gradient`."""
@@ -96,6 +100,21 @@ class Primitive:
     def joint_vjp(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Declare one function `(grad, wanted, ...)` that returns the gradients of all inputs (None: not wanted)."""
         self.joint = self._rule(function, skip=2)
+        return function
+
+    def vmap(self, **changes: Callable[[Any, int], Any]) -> None:
+        """Declare that under vmap it computes on all samples at once, with parameters changed: `dim=next_dim`.
+
+        A change is given the parameter and the size of the batch, which is the first dimension of all inputs.
+        """
+        for name in changes:
+            if name not in self.parameters:
+                raise TypeError(f"{self.name}: vmap names {name!r}, but the parameters are {list(self.parameters)}")
+        self.batching = batching.by_parameters(changes)
+
+    def joint_vmap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare one function `(batch, *values, **parameters)` that computes all samples; see `batching.Batch`."""
+        self.batching = batching.by_function(function)
         return function
 
     def _rule(self, function: Callable[..., Any], skip: int) -> Rule:
@@ -159,8 +178,8 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
         for x in inputs:
             if isinstance(x, Tensor):
                 tensors = True
-                if x._view is not None:
-                    x._view.refresh(x)
+                if x._view is not None and x._view.refresh(x):
+                    return batching.run(primitive, inputs, parameters)
                 if x._node is not None:
                     wanted |= bit
             bit <<= 1
@@ -201,11 +220,13 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
     def call(input: Any) -> Any:
         saved: Any
         sources: Any
-        if not isinstance(input, Tensor) or input.array.dtype.kind != "f":
+        if not isinstance(input, Tensor):
             return forward(input) if type(input) is ndarray else general(input)
-        if input._view is not None:
-            input._view.refresh(input)
+        if input._view is not None and input._view.refresh(input):
+            return general(input)
         x, node = input.array, input._node
+        if x.dtype.kind != "f":
+            return general(input)
         try:
             output = quiet.run(small if x.size <= SMALL else forward, x) if elementwise else forward(x)
         except TypeError:
@@ -245,12 +266,12 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
         if not isinstance(input, Tensor):
             arrays = type(input) is ndarray and type(other) is ndarray
             return forward(input, other) if arrays else general(input, other)
-        if input._view is not None:
-            input._view.refresh(input)
+        if input._view is not None and input._view.refresh(input):
+            return general(input, other)
         x, x_node, y_node = input.array, input._node, None
         if isinstance(other, Tensor):
-            if other._view is not None:
-                other._view.refresh(other)
+            if other._view is not None and other._view.refresh(other):
+                return general(input, other)
             y, y_node, source = other.array, other._node, other
             if x.dtype is not y.dtype or (makes_float and x.dtype.kind != "f"):
                 return general(input, other)
@@ -307,7 +328,9 @@ def primitive(
         simple = not (definition.parameters or definition.variadic or residual)
         make = {1: _unary, 2: _binary}.get(len(definition.inputs), _general) if simple else _general
         call: Any = functools.wraps(function)(make(definition))
+        definition.call = call
         call.primitive, call.vjp, call.joint_vjp = definition, definition.vjp, definition.joint_vjp
+        call.vmap, call.joint_vmap = definition.vmap, definition.joint_vmap
         return call
 
     return decorate if forward is None else decorate(forward)
@@ -349,3 +372,4 @@ def cast(x: np.ndarray, *, dtype: np.dtype) -> np.ndarray:
 
 
 cast.vjp(x=lambda grad, x_dtype: cast(grad, dtype=x_dtype))
+cast.vmap()

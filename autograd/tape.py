@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from autograd.batching import is_batched
 from autograd.grad_mode import set_grad_enabled
 from autograd.held_graphs import note_backward
 from autograd.node import Leaf, Node
@@ -233,6 +234,14 @@ def _roots(tensors: Any, grad_tensors: Any, recording: bool) -> list[tuple[Node,
     return roots
 
 
+def _are_batched(tensors: Any, what: str) -> None:
+    if is_batched(*as_tuple(tensors)):
+        raise RuntimeError(
+            f"{what}() called inside of a function being transformed by vmap. This is unsupported: use func.grad or "
+            "func.vjp instead, or call it outside of vmap."
+        )
+
+
 def _seed(index: int, output: Tensor, grad: Any) -> Tensor:
     """Return the gradient a backward starts with: the caller's, or 1 for an output of one element."""
     if grad is None:
@@ -265,6 +274,7 @@ def backward(
         retain_graph: keep saved values for another backward; default: as `create_graph`.
         create_graph: record this pass too, for higher derivatives.
     """
+    _are_batched(tensors, "backward")
     if inputs is not None:
         leaves = as_tuple(inputs)
         if not leaves:
@@ -304,12 +314,14 @@ def grad(
             raise TypeError(f"grad: input {index} is a {type(tensor).__name__}, expected a Tensor")
         if not tensor.requires_grad:
             raise RuntimeError(f"One of the differentiated Tensors does not require grad (input {index})")
+    _are_batched(outputs, "autograd.grad")
     targets = frozenset(tensor._node for tensor in wanted)
     retain = create_graph if retain_graph is None else retain_graph
+    recording = create_graph or is_batched(*as_tuple(grad_outputs))  # gradients are Tensors, if only to be batched
     with set_grad_enabled(create_graph), np.errstate(all="ignore"):
-        roots = _roots(outputs, grad_outputs, create_graph)
+        roots = _roots(outputs, grad_outputs, recording)
         needed = _leading_to([node for node, _ in roots], targets)
-        captured = _walk([root for root in roots if root[0] in needed], create_graph, retain, needed, targets)
+        captured = _walk([root for root in roots if root[0] in needed], recording, retain, needed, targets)
     results: list[Any] = []
     for index, tensor in enumerate(wanted):
         found = captured.get(tensor._node)

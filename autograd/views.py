@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided as numpy_as_strided
 
+from autograd.batching import BATCHED, BatchedTensor, innermost, is_batched, spread_out
 from autograd.grad_mode import is_recording
 from autograd.node import Leaf, positions
 from autograd.primitive import FIRST, SECOND, cast, primitive
@@ -62,18 +63,19 @@ class View:
         self.seen = seen
         self.under_no_grad = under_no_grad
 
-    def refresh(self, tensor: Tensor) -> None:
-        """Give `tensor` a new node if its memory was written since it got the one it has."""
+    def refresh(self, tensor: Tensor) -> bool:
+        """Give `tensor` a new node if its memory was written since it got the one it has; say it is not batched."""
         if self.base is None or tensor._writes.sequence <= self.seen or type(tensor._node) is Leaf:
-            return
+            return False
         self.seen = tensor._writes.sequence
         node = self.base._node
         if node is None:
             tensor._node = None
-            return
+            return False
         plan = as_strided.primitive.plans[FIRST]
         region = Region.of(self.base.array, tensor.array)
         tensor._node = record(plan, (node,), tensor.array, (region,), (None,))._node
+        return False
 
 
 def writes_of(tensor: Tensor) -> Writes:
@@ -201,12 +203,18 @@ def view_primitive(forward: Callable[..., Any]) -> Any:
     @functools.wraps(forward)
     def call(input: Any, **parameters: Any) -> Any:
         output = compute(input, **parameters)
-        if isinstance(output, Tensor) and np.may_share_memory(output.array, input.array):
+        if (
+            isinstance(output, Tensor)
+            and output._view is not BATCHED
+            and np.may_share_memory(output.array, input.array)
+        ):
             _share(output, input)
         return output
 
-    call.primitive, call.vjp = compute.primitive, compute.vjp  # type: ignore[attr-defined]  # functions take attributes
-    return call
+    made: Any = call
+    made.primitive, made.vjp, made.vmap = compute.primitive, compute.vjp, compute.vmap
+    made.joint_vmap, made.primitive.call = compute.joint_vmap, call
+    return made
 
 
 def _share(output: Tensor, input: Tensor) -> None:
@@ -220,6 +228,8 @@ def _share(output: Tensor, input: Tensor) -> None:
 
 def detach(input: Tensor) -> Tensor:
     """Return a tensor on the same memory, cut off from the history; writes to either are seen by both."""
+    if type(input) is BatchedTensor:
+        return BatchedTensor(detach(input.value), input.level)
     output = Tensor(input.array)
     output._writes = writes_of(input)
     output._view = View(None, output._writes.sequence)
@@ -228,6 +238,9 @@ def detach(input: Tensor) -> Tensor:
 
 def detach_(input: Tensor) -> Tensor:
     """Cut the tensor off from its history."""
+    if type(input) is BatchedTensor:
+        detach_(input.value)
+        return input
     if input._view is not None and input._view.base is not None:
         raise RuntimeError("Can't detach views in-place. Use detach() instead.")
     input._node = None
@@ -245,7 +258,7 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         start = next(positions)
         value = function(input, *args, **parameters)
         if value._node is not None and isinstance(input, Tensor):
-            _snapshot(input, value._node, start)
+            _snapshot(innermost(input), value._node, start)
         assign(input, value, name)
         return input
 
@@ -276,6 +289,9 @@ def assign(target: Tensor, value: Tensor, by: str) -> None:
         raise RuntimeError(
             f"{by}: output with shape {list(target.shape)} doesn't match the broadcast shape {list(value.shape)}"
         )
+    if is_batched(target, value):
+        _assign_batched(target, value, by)
+        return
     if CATEGORY[value.array.dtype.kind] > CATEGORY[target.array.dtype.kind]:
         raise RuntimeError(f"{by}: result type {value.dtype} can't be cast to the desired output type {target.dtype}")
     tracked = is_recording() and (value.requires_grad or target.requires_grad)
@@ -286,6 +302,16 @@ def assign(target: Tensor, value: Tensor, by: str) -> None:
     write(target, value.array, by)
     if tracked:
         _take_over_history(target, value)
+
+
+def _assign_batched(target: Tensor, value: Tensor, by: str) -> None:
+    if type(target) is not BatchedTensor:
+        raise RuntimeError(
+            f"{by}: vmap: inplace arithmetic is not possible because the written-to tensor is not being vmapped over, "
+            "but what is written to it is: it would have to hold the values of all samples. Use the out-of-place "
+            "operator, or make the target with zeros_like or new_zeros of a tensor that is vmapped over."
+        )
+    assign(target.value, spread_out(value, target.level), by)
 
 
 def write(target: Tensor, values: Any, by: str) -> None:

@@ -39,6 +39,8 @@ def relu_grad(grad: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 relu.vjp(x=lambda grad, output: relu_grad(grad, output))
 relu_grad.vjp(grad=lambda g, y: relu_grad(g, y), y=lambda g: zeros_of(g))
+relu.vmap()
+relu_grad.vmap()
 
 
 @primitive
@@ -59,6 +61,8 @@ leaky_relu_grad.vjp(
     x=lambda g: zeros_of(g),
 )
 leaky_relu_forward.primitive.name = "leaky_relu"
+leaky_relu_forward.vmap()
+leaky_relu_grad.vmap()
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
@@ -108,6 +112,7 @@ hardtanh_forward.vjp(
     x=lambda grad, x, low, high: where(logical_or(le(x, low), ge(x, high)), 0.0, grad),
 )
 hardtanh_forward.primitive.name = "hardtanh"
+hardtanh_forward.vmap()
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
@@ -176,6 +181,8 @@ elu_grad.vjp(
     ),
 )
 elu_forward.primitive.name = "elu"
+elu_forward.vmap()
+elu_grad.vmap()
 
 
 def elu(input: Any, alpha: float = 1.0) -> Any:
@@ -218,6 +225,8 @@ softplus_grad.vjp(
     x=_softplus_curvature,
 )
 softplus_forward.primitive.name = "softplus"
+softplus_forward.vmap()
+softplus_grad.vmap()
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
@@ -254,6 +263,8 @@ def _silu_curvature(g: Any, grad: Any, x: Any) -> Any:
 
 silu.vjp(x=lambda grad, x: silu_grad(grad, x))
 silu_grad.vjp(grad=lambda g, x: silu_grad(g, x), x=_silu_curvature)
+silu.vmap()
+silu_grad.vmap()
 
 
 @primitive
@@ -273,6 +284,8 @@ gelu_grad.vjp(
     grad=lambda g, x: gelu_grad(g, x),
     x=lambda g, grad, x: g * grad * (NORMAL_DENSITY * exp(-0.5 * (x * x)) * (2 - x * x)),
 )
+gelu_forward.vmap()
+gelu_grad.vmap()
 gelu_forward.primitive.name = "gelu"
 
 
@@ -299,6 +312,8 @@ def _gelu_tanh_curvature(g: Any, grad: Any, x: Any) -> Any:
 
 gelu_tanh.vjp(x=lambda grad, x: gelu_tanh_grad(grad, x))
 gelu_tanh_grad.vjp(grad=lambda g, x: gelu_tanh_grad(g, x), x=_gelu_tanh_curvature)
+gelu_tanh.vmap()
+gelu_tanh_grad.vmap()
 
 
 def gelu(input: Any, approximate: str = "none") -> Any:

@@ -118,6 +118,10 @@ def signbit(x: np.ndarray) -> np.ndarray:
     return np.signbit(x) if x.dtype.kind == "f" else x < 0
 
 
+for _question in (isnan, isinf, isfinite, isposinf, isneginf, isreal, signbit):
+    _question.vmap()
+
+
 @primitive(promotion="common")
 @elementwise
 def close(x: np.ndarray, y: np.ndarray, *, rtol: float, atol: float, equal_nan: bool) -> np.ndarray:
@@ -170,6 +174,9 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
 def logical_not(x: np.ndarray) -> np.ndarray:
     """yᵢ = not xᵢ."""
     return np.logical_not(x)
+
+
+logical_not.vmap()
 
 
 @primitive
@@ -477,6 +484,7 @@ def replaced(x: np.ndarray, *, nan: float, posinf: float | None, neginf: float |
 
 
 replaced.vjp(x=lambda grad, x: where(isfinite(x), grad, 0.0))
+replaced.vmap()
 
 
 def nan_to_num(input: Any, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from autograd.batching import Batch
 from autograd.primitive import primitive
 from ops import conv_nd
 from ops.conv_arguments import Shape, conv_settings, hashable, operand_shapes, transposed_settings
+from ops.conv_each import cropped, each_convolution, each_grad_input, each_grad_weight, joined, separated
 from ops.conv_nd import ConvSettings
 from ops.padding import pad
 from ops.reduction import summed
-from ops.shape import squeeze, unsqueeze
+from ops.shape import reshape, squeeze, unsqueeze
 
 
 @primitive
@@ -46,20 +48,36 @@ convolution.vjp(
     bias=lambda grad: summed(grad, dim=(0, *range(2, grad.ndim)), keepdim=False),
 )
 convolution_grad_input.vjp(
-    dy=lambda grad, w, dy_shape, settings: _crop(convolution(grad, w, None, settings=settings), dy_shape),
+    dy=lambda grad, w, dy_shape, settings: cropped(convolution(grad, w, None, settings=settings), dy_shape),
     w=lambda grad, dy, w_shape, settings: convolution_grad_weight(dy, grad, weight_shape=w_shape, settings=settings),
 )
 convolution_grad_weight.vjp(
-    dy=lambda grad, x, dy_shape, settings: _crop(convolution(x, grad, None, settings=settings), dy_shape),
+    dy=lambda grad, x, dy_shape, settings: cropped(convolution(x, grad, None, settings=settings), dy_shape),
     x=lambda grad, dy, x_shape, settings: convolution_grad_input(dy, grad, input_shape=x_shape, settings=settings),
 )
 
 
-def _crop(y: Any, shape: Shape) -> Any:
-    """Drop the outputs past `shape`: a transposed convolution with a large output_padding leaves room for
-    more.
-    """
-    return y if tuple(y.shape) == shape else y[tuple([slice(n) for n in shape])]
+@convolution.joint_vmap
+def _(batch: Batch, x: Any, w: Any, bias: Any, settings: ConvSettings) -> Any:
+    if batch.of == (True, False, False):
+        return separated(convolution(joined(x), w, bias, settings=settings), batch.size)
+    y = each_convolution(*batch.everywhere((x, w)), settings=settings)
+    if bias is None:
+        return y
+    return y + reshape(bias, (batch.size if batch.of[2] else 1, 1, -1, *[1] * (y.ndim - 3)))
+
+
+@convolution_grad_input.joint_vmap
+def _(batch: Batch, dy: Any, w: Any, input_shape: Shape, settings: ConvSettings) -> Any:
+    if not batch.of[1]:
+        shape = (batch.size * input_shape[0], *input_shape[1:])
+        return separated(convolution_grad_input(joined(dy), w, input_shape=shape, settings=settings), batch.size)
+    return each_grad_input(*batch.everywhere((dy, w)), input_shape=(batch.size, *input_shape), settings=settings)
+
+
+@convolution_grad_weight.joint_vmap
+def _(batch: Batch, dy: Any, x: Any, weight_shape: Shape, settings: ConvSettings) -> Any:
+    return each_grad_weight(*batch.everywhere((dy, x)), weight_shape=(batch.size, *weight_shape), settings=settings)
 
 
 def conv1d(

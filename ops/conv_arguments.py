@@ -19,11 +19,10 @@ Shape = tuple[int, ...]
 
 def operand_shapes(name: str, operands: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
     """Return the shapes of input, weight and bias, once their types agree."""
-    arrays = [x.array if isinstance(x, Tensor) else x for x in operands]
-    x, w, bias = arrays
-    for what, array in (("input", x), ("weight", w), ("bias", bias)):
-        if not isinstance(array, np.ndarray) and (array is not None or what != "bias"):
-            raise TypeError(f"{name}: {what} must be a Tensor, not {type(array).__name__}")
+    for what, operand in zip(("input", "weight", "bias"), operands, strict=True):
+        if not isinstance(operand, (Tensor, np.ndarray)) and (operand is not None or what != "bias"):
+            raise TypeError(f"{name}: {what} must be a Tensor, not {type(operand).__name__}")
+    x, w, bias = [x.array if isinstance(x, Tensor) else x for x in operands]
     for what, array in (("weight", w), ("bias", bias)):
         if array is not None and array.dtype != x.dtype:
             raise RuntimeError(f"{name}: Input type ({x.dtype}) and {what} type ({array.dtype}) should be the same")

@@ -36,6 +36,8 @@ def masked_scale(x: Any, mask: Any, *, p: float) -> Array:
 
 dropped.vjp(x=lambda grad, residual, p: masked_scale(grad, residual, p=p))
 masked_scale.vjp(x=lambda grad, mask, p: masked_scale(grad, mask, p=p))
+dropped.vmap()
+masked_scale.vmap()
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:

@@ -24,6 +24,9 @@ def zeros_of(x: np.ndarray) -> np.ndarray:
     return np.zeros_like(x)
 
 
+zeros_of.vmap()
+
+
 # -- powers ------------------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +268,7 @@ tanh_grad.vjp(
     grad=lambda g, output: tanh_grad(g, output),
     output=lambda g, grad, output: g * grad * (-2 * output),
 )
+tanh_grad.vmap()
 
 
 @primitive(promotion="float")
@@ -285,6 +289,7 @@ sigmoid_grad.vjp(
     grad=lambda g, y: sigmoid_grad(g, y),
     y=lambda g, grad, y: g * grad * (1 - 2 * y),
 )
+sigmoid_grad.vmap()
 
 expit = sigmoid
 
@@ -310,6 +315,8 @@ def erfc(x: np.ndarray) -> np.ndarray:
 
 erf.vjp(x=lambda grad, x: grad * (TWO_OVER_ROOT_PI * exp(-(x * x))))
 erfc.vjp(x=lambda grad, x: grad * (-TWO_OVER_ROOT_PI * exp(-(x * x))))
+erf.vmap()
+erfc.vmap()
 
 
 # -- rounding ----------------------------------------------------------------------------------------------------------
@@ -343,6 +350,7 @@ def rounded(x: np.ndarray, *, decimals: int) -> np.ndarray:
 
 for _step in (floor, ceil, trunc, rounded):
     _step.vjp(x=lambda grad: zeros_of(grad))
+    _step.vmap()
 rounded.primitive.name = "round"
 
 

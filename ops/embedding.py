@@ -4,14 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from autograd.primitive import primitive
+from autograd.batching import Batch, is_batched
+from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from autograd.views import mark_written
-from ops.dims import array_of
+from ops.batched import elements
+from ops.comparison import eq
 from ops.indexing import ZERO, overwritten
+from ops.joining import stack
 from ops.lazy_kernels import rows as row_kernels
 from ops.selecting import integers
-from ops.shape import unsqueeze
+from ops.shape import reshape, unsqueeze
 
 
 @primitive
@@ -58,6 +61,24 @@ looked_up.vjp(weight=_looked_up_vjp)
 summed_rows.vjp(x=_summed_rows_vjp)
 
 
+@looked_up.joint_vmap
+def _(batch: Batch, weight: Any, index: Any, padding_idx: int | None, by_frequency: bool) -> Any:
+    if not batch.of[0] and not by_frequency:
+        return looked_up(weight, index, padding_idx=padding_idx, by_frequency=False)
+    options = {"padding_idx": padding_idx, "by_frequency": by_frequency}
+    return stack([looked_up(*each, **options) for each in zip(*batch.everywhere((weight, index)), strict=True)])
+
+
+@summed_rows.joint_vmap
+def _(batch: Batch, x: Any, index: Any, rows: int, padding_idx: int | None) -> Any:
+    """Sample b has the rows from b · rows on of one long table."""
+    x, index = batch.everywhere((x, index))
+    first = np.arange(batch.size).reshape(-1, *[1] * (index.ndim - 1)) * rows
+    y = summed_rows(x, index + first, rows=batch.size * rows, padding_idx=None)
+    y = reshape(y, (batch.size, rows, -1))
+    return y if padding_idx is None else overwritten(y, ZERO, np.asarray([padding_idx]), dims=(1,))
+
+
 def embedding(
     input: Any,
     weight: Any,
@@ -84,7 +105,7 @@ def embedding(
         if not -rows <= padding_idx < rows:
             raise AssertionError(f"embedding: padding_idx {padding_idx} must be within num_embeddings {rows}")
         padding_idx %= rows
-    positions = array_of(index)
+    positions = elements(index)
     if positions.size and (positions.min() < 0 or positions.max() >= rows):
         far = positions[(positions < 0) | (positions >= rows)].flat[0]
         raise IndexError(f"embedding: index {far} is out of bounds for a table with size {rows}")
@@ -103,7 +124,7 @@ def _renormalise(weight: Tensor, rows: np.ndarray, max_norm: float, norm_type: f
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     """Return integers as rows: y[..., k] = 1 where tensor[...] = k, else 0."""
-    index = array_of(tensor)
+    index = elements(tensor)
     if index.dtype != np.int64:
         raise RuntimeError(f"one_hot: is only applicable to index tensor of type LongTensor, got {index.dtype}")
     if index.size == 0 and num_classes <= 0:
@@ -111,6 +132,8 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     if index.size and index.min() < 0:
         raise RuntimeError("one_hot: Class values must be non-negative.")
     if num_classes == -1:
+        if is_batched(tensor):
+            raise RuntimeError("one_hot: under vmap num_classes must be given: a shape cannot depend on elements")
         num_classes = int(index.max()) + 1
     elif num_classes < 1:
         raise RuntimeError("one_hot: num_classes should be positive")
@@ -118,4 +141,4 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
         raise RuntimeError(
             f"one_hot: Class values must be smaller than num_classes, got {index.max()} of {num_classes}"
         )
-    return Tensor((index[..., None] == np.arange(num_classes)).astype(np.int64))
+    return cast(eq(unsqueeze(tensor, -1), np.arange(num_classes)), dtype=np.dtype(np.int64))

@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.batching import Batch
 from autograd.primitive import primitive
+from ops.conv_each import joined, separated
 from ops.kernels.geometry import Pair, conv_output_size
 from ops.pool_arguments import hashable, per_axis
 from ops.shape import permute, reshape, squeeze, unsqueeze
@@ -59,6 +61,16 @@ def folded(x: Any, *, blocks: Blocks) -> Array:
 
 unfolded.vjp(x=lambda grad, blocks: folded(grad, blocks=blocks))
 folded.vjp(x=lambda grad, blocks: unfolded(grad, blocks=blocks))
+
+
+@unfolded.joint_vmap
+def _(batch: Batch, x: Any, blocks: Blocks) -> Any:
+    return separated(unfolded(joined(x), blocks=blocks), batch.size)
+
+
+@folded.joint_vmap
+def _(batch: Batch, x: Any, blocks: Blocks) -> Any:
+    return separated(folded(joined(x), blocks=blocks), batch.size)
 
 
 def _padded(x: Array, blocks: Blocks) -> Array:

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.batching import Batch, BatchedTensor, is_batched, next_dim
 from autograd.grad_mode import is_recording
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from autograd.views import assign, mark_written, overlaps, write, writes_of
+from ops.comparison import chosen
 from ops.lazy_kernels import rows as row_kernels
-from ops.shape import expand, reshape
+from ops.shape import expand, movedim, reshape
 from ops.slicing import sliced
 
 Sizes = tuple[int, ...]
@@ -67,6 +69,61 @@ overwritten.vjp(
     x=lambda grad, indices, dims: overwritten(grad, ZERO, *indices, dims=dims),
     value=lambda grad, indices, dims: indexed(grad, *indices, dims=dims),
 )
+
+
+# Under vmap. Where the samples have indices of their own, they are indexed together with the number of the sample. The
+# batch is first in all tensors; NumPy may have it elsewhere: with indices at dimensions that are no neighbours, theirs
+# stand first.
+
+
+class _Places(NamedTuple):
+    """Where NumPy has the dimensions of the samples' indices among those of the result."""
+
+    indices: tuple[Any, ...]
+    dims: Sizes
+    moved: Sizes  # dimensions that are elsewhere with NumPy
+    to: Sizes
+
+    @classmethod
+    def of(cls, batch: Batch, own: Sequence[bool], indices: Sequence[Any], dims: Sizes) -> "_Places":
+        count = max([index.ndim - mine for index, mine in zip(indices, own, strict=True)])
+        neighbours = dims[-1] - dims[0] + 1 == len(dims)
+        further = next_dim(dims, batch.size)
+        if not any(own):
+            return cls(tuple(indices), further, *(((), ()) if neighbours else ((count,), (0,))))
+        number = np.arange(batch.size).reshape(-1, *[1] * count)
+        wide = [
+            reshape(index, (batch.size, *[1] * (count + 1 - index.ndim), *index.shape[1:])) if mine else index
+            for index, mine in zip(indices, own, strict=True)
+        ]
+        start = dims[0] if neighbours else 0
+        there = tuple(range(1, count + 1))
+        return cls((number, *wide), (0, *further), there, tuple([start + i for i in there]))
+
+
+@indexed.joint_vmap
+def _(batch: Batch, x: Any, *indices: Any, dims: Sizes) -> Any:
+    places = _Places.of(batch, batch.of[1:], indices, dims)
+    (x,) = batch.everywhere((x,), 0)
+    return movedim(indexed(x, *places.indices, dims=places.dims), places.moved, places.to)
+
+
+@unindexed.joint_vmap
+def _(batch: Batch, x: Any, *indices: Any, dims: Sizes, shape: Sizes) -> Any:
+    places = _Places.of(batch, batch.of[1:], indices, dims)
+    (x,) = batch.everywhere((x,), 0)
+    x = movedim(x, places.to, places.moved)
+    return unindexed(x, *places.indices, dims=places.dims, shape=(batch.size, *shape))
+
+
+@overwritten.joint_vmap
+def _(batch: Batch, x: Any, value: Any, *indices: Any, dims: Sizes) -> Any:
+    places = _Places.of(batch, batch.of[2:], indices, dims)
+    x, value = batch.everywhere((x, value), 0)
+    count = max([index.ndim - mine for index, mine in zip(indices, batch.of[2:], strict=True)])
+    ndim = x.ndim - len(dims) + count
+    value = reshape(value, (batch.size, *[1] * (ndim - value.ndim), *value.shape[1:]))
+    return overwritten(x, movedim(value, places.to, places.moved), *places.indices, dims=places.dims)
 
 
 def put(x: np.ndarray, value: Any, indices: Sequence[np.ndarray], dims: Sizes) -> None:
@@ -170,6 +227,8 @@ def _item(item: Any) -> Any:
         return item
     if isinstance(item, (list, tuple, range)):
         item = np.asarray(item) if len(item) else np.zeros(0, np.intp)
+    if type(item) is BatchedTensor:
+        return _batched_item(item)
     array = item.array if isinstance(item, Tensor) else item
     if isinstance(array, (np.ndarray, np.generic, bool)):
         return _array_item(item, np.asarray(array))
@@ -177,6 +236,16 @@ def _item(item: Any) -> Any:
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
         f"(got {type(item).__name__})"
     )
+
+
+def _batched_item(item: Any) -> Any:
+    dtype = item.array.dtype
+    if dtype.kind not in "iu" or dtype == np.uint8:
+        raise RuntimeError(
+            "vmap: We do not support indexing with a mask that is vmapped over: the shape of the result would depend "
+            f"on the elements (got an index of {item.dtype}). Use torch.where."
+        )
+    return item if dtype == np.intp else cast(item, dtype=np.dtype(np.intp))
 
 
 def _array_item(item: Any, array: np.ndarray) -> Any:
@@ -231,9 +300,13 @@ def getitem(input: Any, index: Any) -> Any:
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """Write `value`, broadcast and converted to the tensor's type, to input[index]."""
+    if type(index) is BatchedTensor and index.array.dtype.kind == "b":
+        _set_masked(input, index, _as_value(input, value))
+        return
     basic, indices, dims = parse(index, input.array.shape)
     value = _as_value(input, value)
-    if is_recording() and input.array.dtype.kind == "f" and (input.requires_grad or value.requires_grad):
+    recorded = is_recording() and input.array.dtype.kind == "f" and (input.requires_grad or value.requires_grad)
+    if recorded or is_batched(input, value, *indices):
         part = input if basic is None else sliced(input, index=basic)
         if value.array.dtype != part.array.dtype:
             value = cast(value, dtype=part.array.dtype)
@@ -245,6 +318,18 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         assign(part, new, "setitem")
     else:
         _write_part(input, basic, value.array, (indices, dims))
+
+
+def _set_masked(input: Tensor, mask: Any, value: Any) -> None:
+    """Write a value that does not depend on how many elements a mask of a vmap chooses."""
+    rest = input.ndim - mask.ndim
+    if mask.shape != input.shape[: mask.ndim] or value.ndim > rest:
+        raise RuntimeError(
+            f"setitem: vmap: a mask of shape {list(mask.shape)} that is vmapped over cannot choose the elements of a "
+            f"tensor of shape {list(input.shape)} that {list(value.shape)} values are written to"
+        )
+    value = value if value.array.dtype == input.array.dtype else cast(value, dtype=input.array.dtype)
+    assign(input, chosen(reshape(mask, (*mask.shape, *[1] * rest)), value, input), "setitem")
 
 
 def _as_value(input: Tensor, value: Any) -> Tensor:

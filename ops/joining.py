@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd import dtypes
+from autograd import batching, dtypes
+from autograd.batching import next_dim
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.dims import wrap_dim
@@ -32,6 +33,9 @@ def joined_vjp(grad: Any, wanted: Sequence[bool], tensors_shape: Sequence[Sizes]
     return grads
 
 
+joined.vmap(dim=next_dim)
+
+
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Return the tensors one after another along `dim`. Empty 1-d tensors may be among them."""
     items = _tensors("cat", tensors)
@@ -51,7 +55,7 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     return joined(*_of_one_type(parts), dim=dim)
 
 
-concat = concatenate = cat
+concat = concatenate = batching.join = cat
 
 
 def _tensors(name: str, tensors: Any) -> list[Any]:

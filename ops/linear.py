@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
+from autograd.batching import Batch
 from autograd.primitive import primitive
 from ops.lazy_kernels import gemm
-from ops.shape import ravel, reshape, transpose, unsqueeze, with_shape
+from ops.shape import ravel, reshape, squeeze, transpose, unsqueeze, with_shape
 
 KERNEL_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -18,6 +19,11 @@ def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """z[..., m, n] = Σₖ x[..., m, k] y[..., k, n], leading dimensions broadcast."""
     if x.dtype not in KERNEL_TYPES:
         return np.matmul(x, y)
+    if x.ndim > 2 and y.ndim > 2:
+        if x.shape[-1] == 1:
+            return np.multiply(x, y)  # columns times rows
+        while y.ndim > 2 and len(y) and not y.strides[0] and x.shape[-y.ndim :][:1] == y.shape[:1]:
+            y = y[0]  # one matrix for the whole batch
     if x.ndim == 2 == y.ndim:
         return gemm.matmul(x, y)
     if y.ndim == 2:
@@ -130,6 +136,25 @@ def _matmul_grad_other(grad: Any, input: Any, other_shape: Any) -> Any:
 
 
 matmul.vjp(input=_matmul_grad_input, other=_matmul_grad_other)
+
+
+@matmul.joint_vmap
+def _(batch: Batch, input: Any, other: Any) -> Any:
+    left, right = (x.ndim - own for x, own in zip((input, other), batch.of, strict=True))
+    if not batch.of[1] and (right < 3 or left >= right):
+        return matmul(input, other)  # a sample more is a row more
+    if not batch.of[0] and right > 1 and left <= right:
+        return matmul(input, other)
+    ndim = max(left, right, 2)
+    x, y = (_as_batch(x, n, own, ndim) for x, n, own in zip((input, other), (left, right), batch.of, strict=True))
+    z = matmul(x if left > 1 else x.mT, y)
+    return squeeze(z, (-2,) * (left == 1) + (-1,) * (right == 1))
+
+
+def _as_batch(x: Any, ndim: int, own: bool, longest: int) -> Any:
+    """Return samples of matrices as (batch, ...) of `longest` dimensions after it; a vector as a column."""
+    sizes = x.shape[own:] if ndim > 1 else (*x.shape[own:], 1)
+    return reshape(x, (x.shape[0] if own else 1, *[1] * (longest - len(sizes)), *sizes))
 
 
 def rmatmul(input: Any, other: Any) -> Any:
@@ -297,3 +322,15 @@ def _linear_grad_input(grad: Any, weight: Any) -> Any:
 
 
 linear.vjp(input=_linear_grad_input, weight=_linear_grad_weight, bias=lambda grad: grad)
+
+
+@linear.joint_vmap
+def _(batch: Batch, input: Any, weight: Any, bias: Any) -> Any:
+    if batch.of == (True, False, False):
+        return linear(input, weight, bias)
+    x, w = batch.everywhere((input, weight))
+    rows = reshape(x, (batch.size, math.prod(x.shape[1:-1]), x.shape[-1]))
+    y = matmul(rows, w.mT if w.ndim == 3 else unsqueeze(w, -1))
+    if bias is not None:
+        y = y + (reshape(bias, (batch.size, 1, -1)) if batch.of[2] else bias)
+    return reshape(y, (batch.size, *x.shape[1:-1], *w.shape[1:-1]))

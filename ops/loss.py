@@ -11,18 +11,23 @@ from typing import Any
 
 import numpy as np
 
+from autograd.batching import Batch, is_batched
 from autograd.elementwise import SMALL, elementwise, quiet
-from autograd.primitive import primitive
+from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.activation import logsigmoid
 from ops.arithmetic import abs
-from ops.comparison import clamp_min, where
+from ops.batched import elements
+from ops.comparison import clamp_min, ne, where
+from ops.conv_each import joined, separated
 from ops.elementary import exp, log, sigmoid, sigmoid_grad, xlogy
+from ops.indexing import indexed
+from ops.joining import stack
 from ops.lazy_kernels import elementwise as element_kernels
 from ops.lazy_kernels import reduction as reduction_kernels
 from ops.lazy_kernels import softmax as kernels
 from ops.lazy_kernels import softmax_columns as column_kernels
-from ops.reduction import mean, sum, total
+from ops.reduction import averaged, mean, sum, summed, total
 from ops.shape import movedim, reshape
 from ops.softmax import log_softmax, softmax
 
@@ -104,6 +109,32 @@ def _(
     kernel, logits = _logits(x)
     dx = kernel.cross_entropy_backward(scale, logits, target.reshape(log_sum.size), log_sum, weight, **options)
     return dx.reshape(x.shape), None, None
+
+
+@class_cross_entropy.joint_vmap
+def _(batch: Batch, x: Any, target: Any, weight: Any, reduction: str, **options: Any) -> Any:
+    x, target = batch.everywhere((x, target))
+    if batch.of[2]:
+        one_by_one = zip(x, target, weight, strict=True)
+        return stack([class_cross_entropy(*each, reduction=reduction, **options) for each in one_by_one])
+    rows, classes = (x, target) if x.ndim == 2 else (joined(x), joined(target))
+    losses = class_cross_entropy(rows, classes, weight, reduction="none", **options)
+    losses = reshape(losses, target.shape)
+    dims = tuple(range(1, losses.ndim))
+    if reduction == "none":
+        return losses
+    total = summed(losses, dim=dims, keepdim=False)
+    if reduction == "sum":
+        return total
+    share = _class_share(target, weight, options["ignore_index"], x.array.dtype)
+    return total / summed(share, dim=dims, keepdim=False)
+
+
+def _class_share(target: Any, weight: Any, ignore_index: int, dtype: np.dtype) -> Any:
+    """Return w[t] for every target t, 0 where it is ignored."""
+    kept = ne(target, ignore_index)
+    share = cast(kept, dtype=dtype)
+    return share if weight is None else share * indexed(weight, where(kept, target, 0), dims=(0,))
 
 
 def _filled(value: Any, like: Array) -> Array:
@@ -210,6 +241,21 @@ picked.vjp(x=lambda grad, classes, x_shape: unpicked(grad, classes, shape=x_shap
 unpicked.vjp(x=lambda grad, classes: picked(grad, classes))
 
 
+@picked.joint_vmap
+def _(batch: Batch, x: Any, classes: Any) -> Any:
+    x, classes = batch.everywhere((x, classes))
+    return picked(x, classes) if x.ndim == 2 else separated(picked(joined(x), joined(classes)), batch.size)
+
+
+@unpicked.joint_vmap
+def _(batch: Batch, x: Any, classes: Any, shape: tuple[int, ...]) -> Any:
+    x, classes = batch.everywhere((x, classes))
+    if len(shape) == 1:
+        return unpicked(x, classes, shape=(batch.size, *shape))
+    wide = unpicked(joined(x), joined(classes), shape=(batch.size * shape[0], *shape[1:]))
+    return separated(wide, batch.size)
+
+
 def nll_loss(
     input: Any,
     target: Any,
@@ -227,19 +273,29 @@ def nll_loss(
     _check_class_weight("nll_loss", input, weight)
     _check_classes("nll_loss", input, target)
     dim = min(1, input.ndim - 1)
-    count, positions = input.shape[dim], target.array.astype(np.int64, copy=False)
-    if input.ndim == 1:
-        positions = positions.reshape(())
+    count, positions = input.shape[dim], elements(target).astype(np.int64, copy=False)
     kept = positions != ignore_index
     outside = kept & ((positions < 0) | (positions >= count))
     if outside.any():
         raise IndexError(f"nll_loss: Target {positions[outside][0]} is out of bounds for {count} classes")
+    if is_batched(input, target, weight):
+        return _each_nll_loss(input, target, weight, ignore_index, reduction)
+    if input.ndim == 1:
+        kept, positions = kept.reshape(()), positions.reshape(())
     classes = np.where(kept, positions, -1)
     share = kept.astype(input.array.dtype) if weight is None else np.where(kept, weight.array[classes], 0)
     loss = picked(input, classes) * Tensor(-share)
     if reduction == "mean":
         return sum(loss) / Tensor(np.asarray(share.sum()))
     return reduced(loss, reduction)
+
+
+def _each_nll_loss(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
+    """The loss by ops alone, for samples of a vmap."""
+    target = reshape(target, ()) if input.ndim == 1 else target
+    share = _class_share(target, weight, ignore_index, input.array.dtype)
+    loss = picked(input, where(ne(target, ignore_index), target, -1)) * -share
+    return sum(loss) / sum(share) if reduction == "mean" else reduced(loss, reduction)
 
 
 def _check_class_weight(name: str, input: Any, weight: Any) -> None:
@@ -315,6 +371,20 @@ def _(grad: Any, wanted: Any, x: Any, target: Any, reduction: str) -> tuple[Any,
         d = x - target
         dx = (grad * _slope(d.shape, reduction)) * d
     return dx, -dx if wanted[1] else None
+
+
+@squared_error.joint_vmap
+def _(batch: Batch, x: Any, target: Any, reduction: str) -> Any:
+    ndims = [each.ndim - own for each, own in zip((x, target), batch.of, strict=True)]
+    x, target = (
+        reshape(each, (*each.shape[:own], *[1] * (max(ndims) - n), *each.shape[own:]))
+        for each, own, n in zip((x, target), batch.of, ndims, strict=True)
+    )
+    losses = squared_error(x, target, reduction="none")
+    dims = tuple(range(1, losses.ndim))
+    if reduction == "none":
+        return losses
+    return (averaged if reduction == "mean" else summed)(losses, dim=dims, keepdim=False)
 
 
 def _slope(shape: tuple[int, ...], reduction: str) -> float:
@@ -445,7 +515,7 @@ def binary_cross_entropy(
         )
     if input.dtype != target.dtype:
         raise RuntimeError(f"binary_cross_entropy: input is {input.dtype} but target is {target.dtype}")
-    for what, x in (("input", input.array), ("target", target.array)):
+    for what, x in (("input", elements(input)), ("target", elements(target))):
         if x.size and not (x.min() >= 0 and x.max() <= 1):
             raise RuntimeError(f"binary_cross_entropy: all elements of {what} should be between 0 and 1")
     loss = bernoulli_nll(input, target)

@@ -8,6 +8,7 @@ import numpy as np
 
 from autograd.tensor import Tensor
 from ops.activation import logsigmoid, softplus
+from ops.batched import each_sample, elements
 from ops.comparison import clamp_min, minimum, where
 from ops.distance import pairwise_distance
 from ops.elementary import exp, log
@@ -144,6 +145,7 @@ def soft_margin_loss(
     return reduced(softplus(-target * input, threshold=math.inf), reduction)
 
 
+@each_sample
 def multi_margin_loss(
     input: Any,
     target: Any,
@@ -176,6 +178,7 @@ def multi_margin_loss(
     return reduced(loss if weight is None else loss * Tensor(weight.array[t]), reduction)
 
 
+@each_sample
 def multilabel_margin_loss(
     input: Any,
     target: Any,
@@ -254,12 +257,12 @@ def gaussian_nll_loss(
         raise ValueError(f"{reduction} is not valid")
     if isinstance(var, (int, float)):
         var = Tensor(np.full(input.shape, var, input.array.dtype))
-    if (var.array < 0).any():
+    if (elements(var) < 0).any():
         raise ValueError("gaussian_nll_loss: var has negative entry/entries")
     if var.shape != input.shape:
         var = _homoscedastic(input, var)
-    clamped = np.maximum(var.array, eps)
-    v = var + Tensor(clamped - var.array)
+    clamped = clamp_min(var.detach(), eps)
+    v = var + (clamped - var.detach())
     loss = 0.5 * (log(v) + (input - target) ** 2 / v)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 

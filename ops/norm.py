@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from autograd.batching import Batch, BatchedTensor, is_batched
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from autograd.views import write
+from ops.conv_each import joined, separated
 from ops.elementary import rsqrt
 from ops.lazy_kernels import norm, row_norm
 from ops.padding import pad
 from ops.pool import avg_pool2d
 from ops.reduction import mean, sum
-from ops.shape import reshape
+from ops.shape import movedim, ravel, reshape
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -129,6 +131,63 @@ def _standardized_grad(
     return dx, sum(grad * h, dim=weight_axes), sum(grad, dim=weight_axes)
 
 
+# Under vmap.
+
+
+@batch_normalized.joint_vmap
+def _(batch: Batch, x: Any, weight: Any, bias: Any, eps: float, observe: Observer) -> Any:
+    """The channels of all samples are channels of one batch of images."""
+    if not batch.of[0]:
+        y = batch_normalized(x, None, None, eps=eps, observe=observe)
+        return _each_affine(batch, reshape(y, (1, *y.shape)), weight, bias, (1, -1, *[1] * (x.ndim - 2)))
+    _, images, channels, positions = shape = (*x.shape[:3], math.prod(x.shape[3:]))
+    affine = [None if each is None else ravel(each) for each in batch.everywhere((weight, bias), 1)]
+    wide = reshape(movedim(reshape(x, shape), 0, 1), (images, batch.size * channels, positions))
+
+    def observe_each(mean: Array, var: Array) -> None:
+        observe(mean.reshape(batch.size, channels), var.reshape(batch.size, channels))
+
+    y = batch_normalized(wide, *affine, eps=eps, observe=observe_each)
+    return reshape(movedim(reshape(y, (images, batch.size, channels, positions)), 1, 0), x.shape)
+
+
+@channelwise_affine.joint_vmap
+def _(batch: Batch, x: Any, weight: Any, bias: Any, mean: Array, invstd: Array) -> Any:
+    if batch.of == (True, False, False):
+        return separated(channelwise_affine(joined(x), weight, bias, mean=mean, invstd=invstd), batch.size)
+    (x,) = batch.everywhere((x,))
+    y = separated(channelwise_affine(joined(x), None, None, mean=mean, invstd=invstd), batch.size)
+    return _each_affine(batch, y, weight, bias, (1, -1, *[1] * (x.ndim - 3)))
+
+
+@layer_normalized.joint_vmap
+def _(batch: Batch, x: Any, weight: Any, bias: Any, dims: int, eps: float) -> Any:
+    if batch.of == (True, False, False):
+        return layer_normalized(x, weight, bias, dims=dims, eps=eps)
+    (x,) = batch.everywhere((x,))
+    y = layer_normalized(x, None, None, dims=dims, eps=eps)
+    return _each_affine(batch, y, weight, bias, (*[1] * (x.ndim - 1 - dims), *x.shape[x.ndim - dims :]))
+
+
+@group_normalized.joint_vmap
+def _(batch: Batch, x: Any, weight: Any, bias: Any, groups: int, eps: float) -> Any:
+    if batch.of == (True, False, False):
+        return separated(group_normalized(joined(x), weight, bias, groups=groups, eps=eps), batch.size)
+    (x,) = batch.everywhere((x,))
+    y = separated(group_normalized(joined(x), None, None, groups=groups, eps=eps), batch.size)
+    return _each_affine(batch, y, weight, bias, (1, -1, *[1] * (x.ndim - 3)))
+
+
+def _each_affine(batch: Batch, y: Any, weight: Any, bias: Any, shape: Shape) -> Any:
+    """Return weight · y + bias, the two of `shape` for each sample."""
+    weight, bias = (
+        None if each is None else reshape(each, (batch.size if own else 1, *shape))
+        for each, own in zip((weight, bias), batch.of[1:], strict=True)
+    )
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
 def _channels_shape(shape: Shape) -> Shape:
     """Return (N, C, P), P all positions of an image."""
     return (shape[0], shape[1], math.prod(shape[2:]))
@@ -175,6 +234,10 @@ def batch_norm(
         if running_mean is None or running_var is None:
             missing = "running_mean" if running_mean is None else "running_var"
             raise RuntimeError(f"batch_norm: {missing} must be defined in evaluation mode")
+        if is_batched(running_mean, running_var):
+            shape = (1, -1, *[1] * (input.ndim - 2))
+            mean, var = (reshape(x, shape) for x in (running_mean, running_var))
+            return _affine((input - mean) * rsqrt(var + eps), weight, bias, shape)
         slope = 1 / np.sqrt(running_var.array.astype(np.float64) + eps)
         return channelwise_affine(
             input, weight, bias, mean=running_mean.array.copy(), invstd=slope.astype(input.array.dtype)
@@ -184,6 +247,8 @@ def batch_norm(
         raise ValueError(
             f"batch_norm: Expected more than 1 value per channel when training, got input size {list(input.shape)}"
         )
+
+    _check_running("batch_norm", input, running_mean, running_var)
 
     def observe(mean: Array, var: Array) -> None:
         if count:
@@ -220,8 +285,10 @@ def instance_norm(
             f"instance_norm: Expected more than 1 spatial element when training, got input size {list(shape)}"
         )
 
+    _check_running("instance_norm", input, running_mean, running_var)
+
     def observe(mean: Array, var: Array) -> None:
-        if images:
+        if images and running_mean is not None:
             _move(running_mean, mean.reshape(images, channels).mean(0), momentum)
             _move(running_var, var.reshape(images, channels).mean(0) * (positions / (positions - 1)), momentum)
 
@@ -352,7 +419,25 @@ def _check_normalized_shape(name: str, input: Any, normalized_shape: Any, vector
     return len(sizes)
 
 
-def _move(running: Tensor | None, statistic: Array, momentum: float) -> None:
-    """Move a running statistic, where one is kept, towards the batch's."""
+def _affine(y: Any, weight: Any, bias: Any, shape: Shape) -> Any:
+    """Return weight · y + bias, the two under another shape."""
+    y = y if weight is None else y * reshape(weight, shape)
+    return y if bias is None else y + reshape(bias, shape)
+
+
+def _check_running(name: str, input: Any, running_mean: Any, running_var: Any) -> None:
+    """Refuse to move one running statistic towards those of every sample of a vmap."""
+    for running in (running_mean, running_var):
+        if is_batched(input) and running is not None and not is_batched(running):
+            raise RuntimeError(
+                f"{name}: vmap: inplace arithmetic on the running statistics is not possible: they are not vmapped "
+                "over, but the input is. Use track_running_stats=False, or eval()."
+            )
+
+
+def _move(running: Any, statistic: Array, momentum: float) -> None:
+    """Move a running statistic, where one is kept, towards the batch's; under vmap there is one per sample."""
+    while type(running) is BatchedTensor:
+        running = running.value
     if running is not None:
         write(running, (1 - momentum) * running.array + momentum * statistic, "batch_norm")

@@ -27,6 +27,7 @@ def _inside(before: Sizes, shape: Sizes) -> tuple[slice, ...]:
 
 
 bordered.vjp(x=lambda grad, x_shape, before: sliced(grad, index=_inside(before, x_shape)))
+bordered.vmap(before=lambda widths, _: (0, *widths), after=lambda widths, _: (0, *widths))
 
 
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
+from ops.batched import each_sample
 from ops.kernels.geometry import Pair
 from ops.lazy_kernels import adaptive_pool, pool
 from ops.pool_arguments import (
@@ -58,6 +59,8 @@ def tapped(x: Any, taps: Any, *, windows: Windows) -> Array:
 max_pooled.vjp(x=lambda grad, residual, windows: max_unpooled(grad, residual, windows=windows))
 max_unpooled.vjp(dy=lambda grad, taps, windows: tapped(grad, taps, windows=windows))
 tapped.vjp(x=lambda grad, taps, windows: max_unpooled(grad, taps, windows=windows))
+for _of_planes in (max_pooled, max_unpooled, tapped):
+    _of_planes.vmap()
 
 
 def _positions(taps: Array, windows: Windows) -> tuple[Array, Array]:
@@ -95,6 +98,8 @@ def taken(x: Any, positions: Any) -> Array:
 adaptive_max_pooled.vjp(x=lambda grad, residual, x_shape: placed(grad, residual, in_size=x_shape[-2:]))
 placed.vjp(x=lambda grad, positions: taken(grad, positions))
 taken.vjp(x=lambda grad, positions, x_shape: placed(grad, positions, in_size=x_shape[-2:]))
+for _of_planes in (adaptive_max_pooled, placed, taken):
+    _of_planes.vmap()
 
 
 # -- averages ------------------------------------------------------------------------------------------------
@@ -139,6 +144,8 @@ def adaptive_unaveraged(dy: Any, *, in_size: Pair) -> Array:
 
 adaptive_averaged.vjp(x=lambda grad, x_shape: adaptive_unaveraged(grad, in_size=x_shape[-2:]))
 adaptive_unaveraged.vjp(dy=lambda grad, dy_shape: adaptive_averaged(grad, out_size=dy_shape[-2:]))
+for _of_planes in (averaged, unaveraged, adaptive_averaged, adaptive_unaveraged):
+    _of_planes.vmap()
 
 
 # -- public functions ----------------------------------------------------------------------------------------
@@ -202,21 +209,22 @@ def _max_pool(
         y = _along_depth(y, lambda rows: max_pooled(rows, windows=steps[1]))
     if not return_indices:
         return y
-    positions = _winners(input.array, steps)
-    return y, Tensor(positions % shape[-1] if dims == 1 else positions)
+    positions = _winners(input, steps)
+    return y, positions % shape[-1] if dims == 1 else positions
 
 
-def _winners(x: Array, steps: tuple[Windows, ...]) -> Array:
+@each_sample
+def _winners(input: Tensor, steps: tuple[Windows, ...]) -> Tensor:
     """Return the positions of the maxima of the windows of x in its plane, or volume."""
-    planes = steps[0]
+    x, planes = input.array, steps[0]
     y, taps = pool.max_pool2d_forward(x, *planes[:4], planes.out_size)
     positions = _positions(taps, planes)[0]
     if len(steps) == 1:
-        return positions
+        return Tensor(positions)
     depth = steps[1]
     rows = y.reshape(*y.shape[:-2], depth.in_size[1])
     taps = pool.max_pool2d_forward(rows, *depth[:4], depth.out_size)[1]
-    return _in_volume(_positions(taps, depth)[0], positions, math.prod(planes.in_size))
+    return Tensor(_in_volume(_positions(taps, depth)[0], positions, math.prod(planes.in_size)))
 
 
 def _in_volume(slices: Array, positions: Array, area: int) -> Array:
@@ -352,14 +360,23 @@ def _adaptive_max_pool(name: str, dims: int, input: Any, output_size: Any, retur
         y = _along_depth(y, lambda rows: adaptive_max_pooled(rows, out_size=depth))
     if not return_indices:
         return y
+    positions = _adaptive_winners(input, planes, depth if dims == 3 else None)
+    return y, positions % shape[-1] if dims == 1 else positions
+
+
+@each_sample
+def _adaptive_winners(input: Tensor, planes: Pair, depth: Pair | None) -> Tensor:
+    """Return the positions of the maxima of the bins of the planes, or volume."""
     maxima, positions = adaptive_pool.adaptive_max_pool2d_forward(input.array, planes)
-    if dims == 3:
+    if depth is not None:
         rows = maxima.reshape(*maxima.shape[:-2], depth[1])
         slices = adaptive_pool.adaptive_max_pool2d_forward(rows, depth)[1]
-        positions = _in_volume(slices, positions, shape[-2] * shape[-1])
-    return y, Tensor(positions % shape[-1] if dims == 1 else positions)
+        height, width = input.shape[-2:]
+        positions = _in_volume(slices, positions, height * width)
+    return Tensor(positions)
 
 
+@each_sample
 def max_unpool1d(
     input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
 ) -> Any:
@@ -370,6 +387,7 @@ def max_unpool1d(
     return placed(input, positions + width * np.arange(channels)[:, None], in_size=(channels, width))
 
 
+@each_sample
 def max_unpool2d(
     input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
 ) -> Any:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.batching import next_dim
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.dims import array_of, as_sizes, wrap_dim, wrap_dims
@@ -20,6 +21,7 @@ def flipped(x: np.ndarray, *, dims: Sizes) -> np.ndarray:
 
 
 flipped.vjp(x=lambda grad, dims: flipped(grad, dims=dims))
+flipped.vmap(dims=next_dim)
 
 
 @primitive
@@ -29,6 +31,7 @@ def rolled(x: np.ndarray, *, shifts: Sizes, dims: Sizes) -> np.ndarray:
 
 
 rolled.vjp(x=lambda grad, shifts, dims: rolled(grad, shifts=tuple([-shift for shift in shifts]), dims=dims))
+rolled.vmap(dims=next_dim)
 
 
 @primitive
@@ -38,6 +41,7 @@ def lower_triangle(x: np.ndarray, *, diagonal: int) -> np.ndarray:
 
 
 lower_triangle.vjp(x=lambda grad, diagonal: lower_triangle(grad, diagonal=diagonal))
+lower_triangle.vmap()
 
 
 @primitive
@@ -47,6 +51,7 @@ def upper_triangle(x: np.ndarray, *, diagonal: int) -> np.ndarray:
 
 
 upper_triangle.vjp(x=lambda grad, diagonal: upper_triangle(grad, diagonal=diagonal))
+upper_triangle.vmap()
 
 
 # -- repeats -------------------------------------------------------------------------------------------------

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import tape
+from autograd.batching import next_dim
 from autograd.elementwise import SMALL, quiet
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.arithmetic import abs, minus, plus, power, sign, sub
+from ops.batched import along_dim
 from ops.comparison import FLOATS, eq, isnan, logical_or, maximum, minimum, ne, where
 from ops.dims import wrap_dim, wrap_dims
 from ops.elementary import exp, zeros_of
@@ -88,6 +90,7 @@ def summed(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
 
 summed.vjp(x=lambda grad, x_shape, dim, keepdim: spread(grad, x_shape, dim, keepdim))
 summed.primitive.name = "sum"
+summed.vmap(dim=next_dim)
 
 
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -119,6 +122,7 @@ def count(shape: Sizes, dim: Sizes) -> int:
 
 averaged.vjp(x=lambda grad, x_shape, dim, keepdim: spread(grad / (count(x_shape, dim) or 1), x_shape, dim, keepdim))
 averaged.primitive.name = "mean"
+averaged.vmap(dim=next_dim)
 
 
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -184,6 +188,8 @@ def _deviation_vjp(grad: Any, x: Any, output: Any, dim: Sizes, keepdim: bool, co
 variance.vjp(x=_variance_vjp)
 deviation.vjp(x=_deviation_vjp)
 variance.primitive.name, deviation.primitive.name = "var", "std"
+variance.vmap(dim=next_dim)
+deviation.vmap(dim=next_dim)
 
 
 def _spread_of(primitive: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
@@ -265,6 +271,7 @@ def _product_vjp(grad: Any, x: Any, dim: int, keepdim: bool) -> Any:
 
 product.vjp(x=_product_vjp)
 product.primitive.name = "prod"
+product.vmap(dim=next_dim)
 
 
 def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -305,13 +312,15 @@ def _extreme(ufunc: Any, x: np.ndarray, dim: Sizes, keepdim: bool) -> np.ndarray
 
 def _extreme_vjp(grad: Any, x: Any, output: Any, dim: Sizes, keepdim: bool) -> Any:
     found = logical_or(eq(x, spread(output, x.shape, dim, keepdim)), isnan(x))
-    shares = sum(found, dim, True, dtype=grad.dtype)
+    shares = summed(accumulated(found, grad.dtype), dim=dim, keepdim=True)
     return where(found, spread(grad, x.shape, dim, keepdim) / shares, 0.0)
 
 
 largest.vjp(x=_extreme_vjp)
 smallest.vjp(x=_extreme_vjp)
 largest.primitive.name, smallest.primitive.name = "amax", "amin"
+largest.vmap(dim=next_dim)
+smallest.vmap(dim=next_dim)
 
 
 def _nonempty_dims(name: str, dim: Any, shape: Sizes, error: type[Exception] = RuntimeError) -> Sizes:
@@ -388,8 +397,8 @@ def _at(find: Any, name: str, input: Tensor, dim: int, keepdim: bool) -> Extremu
     _nonempty_dims(name, dim, input.shape)
     if not input.ndim:
         return Extremum(plus(input, 0), Tensor(np.zeros((), np.int64)))
-    indices = Tensor(_position(find is argmax, input.array, dim))
-    values = gathered(input, indices.array, dim=dim)
+    indices = find(input, dim, True)
+    values = gathered(input, indices, dim=dim)
     return Extremum(values, indices) if keepdim else Extremum(squeeze(values, dim), squeeze(indices, dim))
 
 
@@ -397,11 +406,13 @@ def _position(of_largest: bool, x: np.ndarray, dim: int | None) -> np.ndarray:
     return (np.argmax if of_largest else np.argmin)(x, axis=dim, keepdims=True)
 
 
+@along_dim
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return the index of the largest element along `dim`, or in the flattened input; the first if tied."""
     return _index_of("argmax", input, dim, keepdim)
 
 
+@along_dim
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return the index of the smallest element along `dim`, or in the flattened input; the first if tied."""
     return _index_of("argmin", input, dim, keepdim)
@@ -411,6 +422,9 @@ def _index_of(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
     _nonempty_dims(name, dim, input.shape, IndexError)
     if input.array.dtype.kind == "b":
         raise RuntimeError(f"{name}(): does not support bool input")
+    if isinstance(dim, tuple):  # all dimensions of the samples of a vmap
+        index = _index_of(name, input.flatten(1), 1, keepdim=False)
+        return index.reshape((-1, *[1] * len(dim))) if keepdim else index
     if dim is not None:
         dim = wrap_dim(name, dim, input.ndim) if input.ndim else None
     index = _position(name == "argmax", input.array, dim)
@@ -420,11 +434,13 @@ def _index_of(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
 # -- truth -------------------------------------------------------------------------------------------------------------
 
 
+@along_dim
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Return whether all elements over `dim` are true, i.e. not 0; as uint8 of uint8, else as bool."""
     return _truth(np.logical_and, "all", input, dim, keepdim)
 
 
+@along_dim
 def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Return whether any element over `dim` is true, i.e. not 0; as uint8 of uint8, else as bool."""
     return _truth(np.logical_or, "any", input, dim, keepdim)
@@ -467,6 +483,7 @@ def _p_norm_vjp(grad: Any, x: Any, output: Any, ord: float, dim: Sizes, keepdim:
 
 p_norm.vjp(x=_p_norm_vjp)
 p_norm.primitive.name = "norm"
+p_norm.vmap(dim=next_dim)
 
 
 def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -528,6 +545,7 @@ def _log_of_sum_vjp(grad: Any, x: Any, output: Any, dim: Sizes, keepdim: bool) -
 
 log_of_sum.vjp(x=_log_of_sum_vjp)
 log_of_sum.primitive.name = "logsumexp"
+log_of_sum.vmap(dim=next_dim)
 
 
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import dtypes
+from autograd.batching import next_dim
 from autograd.elementwise import SMALL
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.arithmetic import mul, plus
+from ops.batched import along_dim
 from ops.comparison import FLOATS
 from ops.dims import wrap_dim
 from ops.joining import cat
@@ -41,6 +43,7 @@ def summed_up(x: np.ndarray, *, dim: int, reverse: bool = False) -> np.ndarray:
 
 summed_up.vjp(x=lambda grad, dim, reverse: summed_up(grad, dim=dim, reverse=not reverse))
 summed_up.primitive.name = "cumsum"
+summed_up.vmap(dim=next_dim)
 
 
 @primitive
@@ -77,6 +80,8 @@ recurrence.vjp(
     b=lambda grad, a, dim, reverse: recurrence(grad, a, dim=dim, reverse=not reverse),
     a=lambda grad, a, output, dim, reverse: recurrence(grad, a, dim=dim, reverse=not reverse) * output,
 )
+product_before.vmap(dim=next_dim)
+recurrence.vmap(dim=next_dim)
 
 
 def accumulated(input: Any, dtype: Any) -> Any:
@@ -107,11 +112,13 @@ class Running(NamedTuple):
     indices: Tensor
 
 
+@along_dim
 def cummax(input: Tensor, dim: int) -> Running:
     """Return the largest element so far along `dim` and where it was, the latest of equal ones; NaN wins."""
     return _running("cummax", np.maximum, input, dim)
 
 
+@along_dim
 def cummin(input: Tensor, dim: int) -> Running:
     """Return the smallest element so far along `dim` and where it was, the latest of equal ones; NaN wins."""
     return _running("cummin", np.minimum, input, dim)

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
+from autograd.batching import Batch, next_dim, with_batch
 from autograd.elementwise import SMALL
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
+from ops.batched import each_sample, elements
 from ops.dims import array_of, wrap_dim
 from ops.indexing import ZERO, indexed
 from ops.joining import cat
@@ -93,6 +95,17 @@ scattered.vjp(
     x=lambda grad, index, dim: scattered(grad, ZERO, index, dim=dim),
     value=lambda grad, index, dim: gathered(grad, index, dim=dim),
 )
+gathered.vmap(dim=next_dim)
+ungathered.vmap(dim=next_dim, shape=with_batch)
+scattered_sum.vmap(dim=next_dim)
+
+
+@scattered.joint_vmap
+def _(batch: Batch, x: Any, value: Any, index: Any, dim: int) -> Any:
+    x, value, index = batch.everywhere((x, value, index))
+    if value.ndim < index.ndim:  # one value for all places
+        value = reshape(value, (batch.size,) + (1,) * (index.ndim - 1))
+    return scattered(x, value, index, dim=dim + 1)
 
 
 def _element_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any]:
@@ -110,7 +123,7 @@ def _element_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, An
                 f"{name}: Size does not match at dimension {k} expected index {list(index.shape)} to be no "
                 f"larger than self {list(input.shape)} apart from dimension {dim}"
             )
-    array = array_of(index)
+    array = elements(index)
     size = input.shape[dim] if input.ndim else 1
     if array.size > SMALL:
         bad = lookup.any_outside(array.astype(np.int64, copy=False).reshape(-1), size)
@@ -202,6 +215,9 @@ def scattered_extremum_vjp(grad: Any, _: Any, x: Any, src: Any, index: Any, outp
     return share * chosen, gathered(share, index, dim=dim) * chosen_src, None
 
 
+scattered_extremum.vmap(dim=next_dim)
+
+
 def _scattered_product(input: Any, index: Any, src: Any, dim: int) -> Any:
     """Multiply every element and the src[..., i, ...] that go to it.
 
@@ -228,6 +244,7 @@ def _scattered_product(input: Any, index: Any, src: Any, dim: int) -> Any:
 IDENTITY = {"sum": 0, "mean": 0, "prod": 1, "amax": -np.inf, "amin": np.inf}
 
 
+@each_sample
 def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
     """Reduce src[..., i, ...] into the elements [..., index[..., i, ...], ...] of `input`.
 

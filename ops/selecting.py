@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
+from autograd.primitive import cast
 from autograd.tensor import Tensor
+from ops.batched import each_sample, elements
 from ops.dims import array_of, wrap_dim
 from ops.indexing import indexed, overwritten, parse, unindexed
 from ops.shape import broadcast_shapes, expand, ravel, reshape
@@ -21,7 +23,9 @@ def integers(name: str, index: Any) -> Any:
     dtype = array_of(index).dtype
     if dtype.kind not in "iu":
         raise RuntimeError(f"{name}: Expected dtype int32/int64 for index, got {dtypes.FROM_NUMPY[dtype]}")
-    return index if dtype == np.intp else array_of(index).astype(np.intp)
+    if dtype == np.intp:
+        return index
+    return cast(index, dtype=np.dtype(np.intp)) if isinstance(index, Tensor) else index.astype(np.intp)
 
 
 # -- whole slices --------------------------------------------------------------------------------------------
@@ -34,7 +38,7 @@ def _slice_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any]
         raise IndexError(f"{name}: Index is supposed to be a vector, but got dim: {index.ndim}")
     dim = wrap_dim(name, dim, input.ndim)
     size = input.shape[dim] if input.ndim else 1
-    _check_positions(name, array_of(index), dim, size)
+    _check_positions(name, elements(index), dim, size)
     return dim, index if index.ndim else reshape(index, (1,))
 
 
@@ -97,7 +101,7 @@ def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool 
         raise IndexError("index_put: indices must be tensors of positions or masks, one for each leading dimension")
     if not accumulate:
         return overwritten(input, values, *positions, dims=dims)
-    shape = indexed(array_of(input), *[array_of(i) for i in positions], dims=dims).shape
+    shape = indexed(input, *positions, dims=dims).shape
     return input + unindexed(expand(values, shape), *positions, dims=dims, shape=tuple(input.shape))
 
 
@@ -123,6 +127,7 @@ def masked_select(input: Any, mask: Any) -> Any:
     return indexed(expand(input, shape), *found, dims=tuple(range(len(shape))))
 
 
+@each_sample
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     """Return `input` with the elements of `source`, one after another, where `mask` is true."""
     found, shape = _masked(mask, input)

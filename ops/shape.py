@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from autograd import dtypes
+from autograd.batching import Batch, next_dim, with_batch
 from autograd.elementwise import SMALL
 from autograd.primitive import primitive
 from autograd.tensor import Size, Tensor
@@ -41,6 +42,7 @@ def reshaped(x: np.ndarray, *, shape: Sizes) -> np.ndarray:
 
 
 reshaped.vjp(x=lambda grad, x_shape: reshaped(grad, shape=x_shape))
+reshaped.vmap(shape=with_batch)
 
 
 @view_primitive
@@ -50,6 +52,7 @@ def permuted(x: np.ndarray, *, dims: Sizes) -> np.ndarray:
 
 
 permuted.vjp(x=lambda grad, dims: permuted(grad, dims=inverse_permutation(dims)))
+permuted.vmap(dims=lambda dims, n: (0, *next_dim(dims, n)))
 
 
 def strided(x: np.ndarray, shape: Sequence[int], strides: Sequence[int]) -> np.ndarray:
@@ -72,10 +75,19 @@ def expanded(x: np.ndarray, *, shape: Sizes) -> np.ndarray:
 expanded.vjp(x=lambda grad: grad)  # summing the repeats is the tape's work
 
 
+@expanded.joint_vmap
+def _(batch: Batch, x: Any, shape: Sizes) -> Any:
+    new = (1,) * (len(shape) + 1 - x.ndim)
+    return expanded(reshaped(x, shape=(batch.size, *new, *x.shape[1:])), shape=(batch.size, *shape))
+
+
 @view_primitive
 def bitcast(x: np.ndarray, *, dtype: np.dtype) -> np.ndarray:
     """The same bytes read as another element type."""
     return x.view(dtype)
+
+
+bitcast.vmap()
 
 
 @primitive
@@ -85,6 +97,7 @@ def clone(input: np.ndarray) -> np.ndarray:
 
 
 clone.vjp(input=lambda grad: grad)
+clone.vmap()
 
 
 @primitive
@@ -94,6 +107,7 @@ def packed(x: np.ndarray) -> np.ndarray:
 
 
 packed.vjp(x=lambda grad: grad)
+packed.vmap()
 
 
 def contiguous(input: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.batching import after_all, next_dim, with_batch
 from autograd.primitive import primitive
 from autograd.views import view_primitive
 from ops.dims import wrap_dim
@@ -32,6 +33,8 @@ def unsliced(x: np.ndarray, *, index: Any, shape: Sizes) -> np.ndarray:
 
 sliced.vjp(x=lambda grad, x_shape, index: unsliced(grad, index=index, shape=x_shape))
 unsliced.vjp(x=lambda grad, index: sliced(grad, index=index))
+sliced.vmap(index=after_all)
+unsliced.vmap(index=after_all, shape=with_batch)
 
 
 def along(dim: int, index: Any) -> Pieces:
@@ -208,6 +211,8 @@ diagonal_of.vjp(
 embedded_diagonal.vjp(
     x=lambda grad, offset, dim1, dim2: diagonal_of(grad, offset=offset, dim1=dim1, dim2=dim2),
 )
+diagonal_of.vmap(dim1=next_dim, dim2=next_dim)
+embedded_diagonal.vmap(dim1=next_dim, dim2=next_dim, shape=with_batch)
 
 
 def _diagonal_dims(name: str, ndim: int, dim1: int, dim2: int) -> tuple[int, int]:
@@ -271,6 +276,8 @@ def summed_windows(x: np.ndarray, *, dim: int, step: int, shape: Sizes) -> np.nd
 
 windows.vjp(x=lambda grad, x_shape, dim, step: summed_windows(grad, dim=dim, step=step, shape=x_shape))
 summed_windows.vjp(x=lambda grad, x_shape, dim, step: windows(grad, dim=dim, size=x_shape[-1], step=step))
+windows.vmap(dim=next_dim)
+summed_windows.vmap(dim=next_dim, shape=with_batch)
 
 
 def unfold(input: Any, dimension: int, size: int, step: int) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes
+from autograd.batching import next_dim
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.arithmetic import neg
@@ -58,6 +59,8 @@ softmax_grad.vjp(
     y=_softmax_grad_y,
 )
 normalized_exp.primitive.name = "softmax"
+normalized_exp.vmap(dim=next_dim)
+softmax_grad.vmap(dim=next_dim)
 
 
 @primitive
@@ -78,6 +81,8 @@ log_softmax_grad.vjp(
     y=lambda g, grad, y, dim: -g * exp(y) * _total(grad, dim),
 )
 normalized_log.primitive.name = "log_softmax"
+normalized_log.vmap(dim=next_dim)
+log_softmax_grad.vmap(dim=next_dim)
 
 
 def _floating(name: str, input: Any, dtype: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd.tensor import Tensor
+from ops.batched import along_dim
 from ops.dims import array_of, wrap_dim
 from ops.scattering import gathered
 from ops.slicing import along, select
@@ -27,6 +28,7 @@ def _order(array: np.ndarray, dim: int, descending: bool, stable: bool) -> np.nd
     return array.shape[dim] - 1 - np.flip(np.argsort(np.flip(array, dim), axis=dim, stable=stable), dim)
 
 
+@along_dim
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Ordered:
     """Return the elements in order and where they were; equal ones keep their order if `stable`."""
     dim = wrap_dim("sort", dim, input.ndim)
@@ -34,6 +36,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     return Ordered(gathered(input, indices, dim=dim), Tensor(indices))
 
 
+@along_dim
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """Return the positions that put the elements in order; equal ones keep theirs if `stable`."""
     return Tensor(_order(array_of(input), wrap_dim("argsort", dim, input.ndim), descending, stable))
@@ -44,6 +47,7 @@ def msort(input: Any) -> Any:
     return sort(input, 0).values
 
 
+@along_dim
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Ordered:
     """Return the k largest, or smallest, elements and where they were; in order if `sorted`."""
     dim = wrap_dim("topk", dim, input.ndim)
@@ -69,6 +73,7 @@ def _extreme(array: np.ndarray, k: int, dim: int, largest: bool) -> np.ndarray:
     return np.sort(found[along(dim, slice(first, first + k))], axis=dim)
 
 
+@along_dim
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Ordered:
     """Return the k-th smallest element, counted from 1, and where it was."""
     dim = wrap_dim("kthvalue", dim, input.ndim)

@@ -12,6 +12,8 @@ from hypothesis.strategies import DrawFn
 from ops import conv as c
 from ops import fold as f
 from ops import pool as p
+from ops.conv_each import each_convolution
+from ops.conv_nd import ConvSettings
 from tests.row import Error, Row, Sample, Samples
 from tests.samples import array, built, choice, of
 
@@ -121,6 +123,29 @@ def _conv(function: Callable[..., Any], dims: int) -> Row:
         Error(RuntimeError, function.__name__, (np.zeros(shape), np.zeros((4, 3, *[7] * dims)))),
     )
     return Row(function, _convolution(dims), _convolved, linear=True, errors=errors)
+
+
+def _each(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a convolution of samples by filters of their own, as a function of two of each stacked."""
+
+    def convolved(x: Any, w: Any, **options: Any) -> Any:
+        return function(x, w, settings=ConvSettings(*[_tuple(options[each], 2) for each in OPTIONS], options["groups"]))
+
+    return convolved
+
+
+OPTIONS = ("stride", "padding", "dilation")
+
+
+def _of_two(sample: Sample) -> Sample:
+    """Return a sample with another one beside it, of the same elements in other places."""
+    x, w, _ = sample.inputs
+    pairs = [np.stack([a, np.roll(a, 1)]) for a in (x, w)]
+    return Sample(tuple(pairs), {"padding": 0, **sample.parameters})
+
+
+def _each_convolved(x: np.ndarray, w: np.ndarray, **options: Any) -> np.ndarray:
+    return np.stack([_convolved(a, b, None, **options) for a, b in zip(x, w, strict=True)])
 
 
 # -- pooling ------------------------------------------------------------------------------------------
@@ -270,6 +295,14 @@ ROWS = [
     _conv(c.conv1d, 1),
     _conv(c.conv2d, 2),
     _conv(c.conv3d, 3),
+    Row(
+        _each(each_convolution),
+        Samples(_convolution(2).drawn.map(_of_two)),
+        _each_convolved,
+        torch=None,
+        name="each_convolution",
+        linear=True,
+    ),
     Row(c.conv_transpose1d, _convolution(1, True), _transposed, linear=True),
     Row(c.conv_transpose2d, _convolution(2, True), _transposed, linear=True),
     Row(c.conv_transpose3d, _convolution(3, True), _transposed, linear=True),

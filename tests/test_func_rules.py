@@ -1,0 +1,121 @@
+"""vmap of every row of the table of primitives, against a loop over the samples."""
+
+import math
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from autograd import Tensor
+from autograd.func import vmap
+from autograd.tape import grad
+from tests.op_table import ROWS
+from tests.row import Row, Sample, call
+
+SIZE = 3
+DYNAMIC = ("argwhere", "masked_select", "nonzero")  # the shape of their results depends on elements
+RANDOM = ("dropout",)
+
+
+def stacked(array: np.ndarray) -> np.ndarray:
+    """Return samples with the elements of an array in other places: each is in the same domain."""
+    return np.stack([np.roll(array.reshape(-1), i).reshape(array.shape) for i in range(SIZE)])
+
+
+def places(value: Any) -> Iterator[np.ndarray]:
+    """Yield the arrays of an argument."""
+    if isinstance(value, list):
+        for each in value:
+            yield from places(each)
+    elif isinstance(value, np.ndarray):
+        yield value
+
+
+def rebuilt(value: Any, tensors: Iterator[Any]) -> Any:
+    if isinstance(value, list):
+        return [rebuilt(each, tensors) for each in value]
+    return next(tensors) if isinstance(value, np.ndarray) else value
+
+
+def patterns(count: int) -> list[list[int | None]]:
+    """Return in_dims: all arrays mapped over, and each alone."""
+    alone = [[-1 if i == k else None for i in range(count)] for k in range(count)]
+    return [[0] * count, *(alone if count > 1 else [[-1]])]
+
+
+def compare(row: Row, sample: Sample, in_dims: list[int | None]) -> None:
+    arrays = [array for value in sample.inputs for array in places(value)]
+    whole = [array if dim is None else stacked(array) for array, dim in zip(arrays, in_dims, strict=True)]
+    given_arrays = [
+        np.ascontiguousarray(np.moveaxis(x, 0, dim)) if dim == -1 else x for x, dim in zip(whole, in_dims, strict=True)
+    ]
+
+    def function(*tensors: Any) -> tuple[Any, ...]:
+        remaining = iter(tensors)
+        inputs = [rebuilt(value, remaining) for value in sample.inputs]
+        return tuple(call(row, inputs, sample))
+
+    def leaves(given: list[np.ndarray]) -> list[Tensor]:
+        return [Tensor(x.copy(), requires_grad=x.dtype.kind == "f") for x in given]
+
+    mapped, looped = leaves(given_arrays), leaves(whole)
+    samples = [
+        function(*[x if dim is None else x[i] for x, dim in zip(looped, in_dims, strict=True)]) for i in range(SIZE)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = vmap(function, tuple(in_dims))(*mapped)
+    for k, y in enumerate(found):
+        expected = np.stack([each[k].array for each in samples])
+        assert y.array.dtype == expected.dtype
+        np.testing.assert_allclose(y.array, expected, rtol=1e-12, atol=1e-12)
+    tracked = [k for k, y in enumerate(found) if y.requires_grad]
+    wanted = [i for i, x in enumerate(mapped) if x.requires_grad]
+    if not tracked or not wanted:
+        return
+    seeds = [np.cos(np.arange(found[k].numel())).reshape(found[k].shape) for k in tracked]
+    ours = grad(
+        [found[k] for k in tracked],
+        [mapped[i] for i in wanted],
+        [Tensor(s.astype(found[k].array.dtype)) for k, s in zip(tracked, seeds, strict=True)],
+        materialize_grads=True,
+    )
+    theirs = grad(
+        [each[k] for k in tracked for each in samples],
+        [looped[i] for i in wanted],
+        [Tensor(s[i].astype(found[k].array.dtype)) for k, s in zip(tracked, seeds, strict=True) for i in range(SIZE)],
+        materialize_grads=True,
+    )
+    for i, g, reference in zip(wanted, ours, theirs, strict=True):
+        moved = np.moveaxis(g.array, -1, 0) if in_dims[i] == -1 else g.array
+        np.testing.assert_allclose(moved, reference.array, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name in DYNAMIC], ids=lambda row: row.name)
+def test_results_of_dynamic_shape_are_refused(row: Row) -> None:
+    x = Tensor(np.ones((2, 3)))
+    inputs = (x, x > 0) if row.name == "masked_select" else (x,)
+    with pytest.raises(RuntimeError, match="vmap"):
+        vmap(row.function)(*inputs)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name not in DYNAMIC + RANDOM], ids=lambda row: row.name)
+def test_vmap_is_the_loop(row: Row) -> None:
+
+    def check(sample: Sample) -> None:
+        count = sum(1 for value in sample.inputs for _ in places(value))
+        for in_dims in patterns(count) if count else ():
+            compare(row, sample, in_dims)
+
+    for edge in row.samples.edges:
+        check(edge)
+
+    @settings(max_examples=math.ceil(settings.default.max_examples * 0.3), database=None)
+    @given(row.samples.drawn)
+    def at_drawn(sample: Sample) -> None:
+        check(sample)
+
+    at_drawn()
