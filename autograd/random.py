@@ -1,6 +1,9 @@
 """Random numbers: generators with a seed, a state to save, and keys for counter-based kernels."""
 
+import contextlib
 import secrets
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -62,7 +65,43 @@ class Generator:
         return self
 
 
-default_generator = Generator()
+_program = Generator()
+_stream = ContextVar("_stream", default=_program)
+
+
+class DefaultGenerator(Generator):
+    """The stream drawn from where no generator is given: the program's, or inside `drawing_from` another."""
+
+    def __init__(self) -> None:  # its state is the stream's
+        pass
+
+    @property
+    def numpy(self) -> np.random.Generator:  # type: ignore[override]  # nobody sets it
+        return _stream.get().numpy
+
+    @property
+    def _seed(self) -> int:
+        return _stream.get()._seed
+
+    @_seed.setter
+    def _seed(self, seed: int) -> None:
+        _stream.get()._seed = seed
+
+    def __reduce__(self) -> str:
+        return "default_generator"  # each process has its own
+
+
+default_generator = DefaultGenerator()
+
+
+@contextlib.contextmanager
+def drawing_from(generator: Generator) -> Iterator[None]:
+    """Put `generator` in the default generator's place, in this thread (and asyncio task) alone."""
+    token = _stream.set(generator)
+    try:
+        yield
+    finally:
+        _stream.reset(token)
 
 
 def manual_seed(seed: int) -> Generator:

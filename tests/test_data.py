@@ -48,7 +48,7 @@ def test_shuffling_draws_a_new_order_each_epoch_and_repeats_by_seed():
 def test_sliced_and_collected_batches_are_the_same():
     data = Subset(Subset(numbered(20), list(range(19, -1, -2))), [3, 1, 4, 1, 5])
     sliced = list(DataLoader(data, batch_size=2))
-    collected = list(DataLoader(data, batch_size=2, collate_fn=default_collate))
+    collected = list(DataLoader(data, batch_size=2, collate_fn=lambda samples: default_collate(samples)))
     for a, b in zip(sliced, collected, strict=True):
         for mine, other in zip(a, b, strict=True):
             np.testing.assert_array_equal(mine.numpy(), other.numpy())
@@ -81,7 +81,7 @@ def test_collating_dicts_names_numbers_and_strings():
     assert batch["square"].dtype is autograd.float64
     points = default_collate([Point(1.0, "a"), Point(2.0, "b")])
     assert points.x.tolist() == [1.0, 2.0]
-    assert points.label == ["a", "b"]
+    assert points.label == ("a", "b")
     with pytest.raises(TypeError, match="object"):
         default_collate([object()])
     with pytest.raises(RuntimeError, match="equal size"):
@@ -103,7 +103,10 @@ def test_wrong_loader_options(options, message):
 
 
 def test_an_empty_dataset_has_no_batches():
-    assert list(DataLoader(TensorDataset(tensor(np.zeros((0, 3)))), batch_size=2, shuffle=True)) == []
+    empty = TensorDataset(tensor(np.zeros((0, 3))))
+    assert list(DataLoader(empty, batch_size=2)) == []
+    with pytest.raises(ValueError, match="num_samples=0"):  # as in PyTorch
+        DataLoader(empty, batch_size=2, shuffle=True)
 
 
 def test_tensor_datasets_need_tensors_of_one_length():

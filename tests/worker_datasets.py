@@ -1,0 +1,195 @@
+"""Data sets for loaders with workers: in a module of their own, which worker processes import quickly."""
+
+import os
+import random
+import signal
+import sys
+import time
+
+import numpy as np
+
+import autograd as torch
+from nn.data import Dataset, IterableDataset, get_worker_info
+
+
+class Numbered(Dataset):
+    """Sample i: an array of i, i as a number, and what the dataset draws."""
+
+    def __init__(self, count, width=3, seconds=0.0):
+        self.count, self.width, self.seconds = count, width, seconds
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        if self.seconds:
+            time.sleep(self.seconds)
+        return {"x": np.full(self.width, index, np.float32), "index": index, "drawn": torch.rand(2)}
+
+
+class GlobalDraws(Dataset):
+    """Sample i: what Python and NumPy draw."""
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, index):
+        return random.random(), np.random.rand()
+
+
+class Who(Dataset):
+    """Sample i: the worker that fetched it, its process, and how many threads kernels may use there."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        info = get_worker_info()
+        return info.id, info.num_workers, os.getpid(), torch.get_num_threads(), info.seed - torch.initial_seed()
+
+
+class Share(IterableDataset):
+    """0, 1, …, each from the worker whose share it is, beside what is drawn for it; uneven shares."""
+
+    def __init__(self, count, every=1):
+        self.count, self.every = count, every
+
+    def __iter__(self):
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        for index in range(self.count):
+            if index // self.every % workers == worker:
+                yield index, torch.rand(1)
+
+
+class Stateful(IterableDataset):
+    """Counts, and remembers where it is; counts what it reads again after a resume."""
+
+    def __init__(self, count):
+        self.count, self.at, self.read = count, 0, 0
+
+    def __iter__(self):
+        info = get_worker_info()
+        while self.at < self.count:
+            self.at += 1
+            self.read += 1
+            yield self.at * 10 + (info.id if info else 0), self.read
+
+    def state_dict(self):
+        return {"at": self.at}
+
+    def load_state_dict(self, state):
+        self.at = state["at"]
+
+
+class Range(IterableDataset):
+    """The numbers of a range that `worker_init_fn` sets, as PyTorch's documentation does."""
+
+    start, stop = 0, 12
+
+    def __iter__(self):
+        return iter(range(self.start, self.stop))
+
+
+def split_range(worker):
+    info = get_worker_info()
+    size = 12 // info.num_workers
+    info.dataset.start, info.dataset.stop = worker * size, (worker + 1) * size
+
+
+def uneven_range(worker):
+    info = get_worker_info()
+    info.dataset.start, info.dataset.stop = (0, 7) if worker == 0 else (10, 12)
+
+
+class SlowFirst(Numbered):
+    """The first sample takes a second."""
+
+    def __getitem__(self, index):
+        time.sleep(1.0 if index == 0 else 0.0)
+        return index
+
+
+class NamedError(Exception):
+    """An error that cannot be made from its message alone, as copies are."""
+
+    def __init__(self, name, number):
+        super().__init__(f"{name} has {number}")
+
+
+class Failing(Dataset):
+    """Raises at sample 5, in the way asked for."""
+
+    def __init__(self, how, count=8):
+        self.how, self.count = how, count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        if index != 5:
+            return index
+        if self.how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "exit":
+            os._exit(3)
+        if self.how == "named":
+            raise NamedError("sample", 5)
+        if self.how == "hang":
+            time.sleep(60)
+        raise {"key": KeyError, "os": FileNotFoundError, "stop": StopIteration}[self.how](2, "no sample five")
+
+
+def failing_init(worker):
+    raise OSError(f"worker {worker} has no disk")
+
+
+class NoBatch(Dataset):
+    """Samples whose batch cannot be pickled."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return index
+
+
+def unpicklable(samples):
+    return lambda: samples
+
+
+class NotHere(Dataset):
+    """Can be sent, but not received."""
+
+    def __len__(self):
+        return 1
+
+    def __reduce__(self):
+        return sys.modules["tests.worker_datasets"].refuse, ()
+
+
+def refuse():
+    raise ImportError("no such module in a worker")
+
+
+class Marked(Dataset):
+    """Writes down which samples were fetched."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __len__(self):
+        return 1000
+
+    def __getitem__(self, index):
+        (self.folder / str(index)).touch()
+        return np.zeros(1000)
+
+
+def plain(batch):
+    """Return a batch as nested lists of numbers."""
+    if isinstance(batch, dict):
+        return {key: plain(value) for key, value in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return [plain(each) for each in batch]
+    return batch.tolist() if isinstance(batch, torch.Tensor) else batch
