@@ -19,6 +19,7 @@ import numpy as np
 
 from ops.kernels import adaptive_pool as adaptive
 from ops.kernels import (
+    attention,
     choices,
     conv,
     elementwise,
@@ -273,7 +274,30 @@ def added(target: np.ndarray, index: np.ndarray, source: np.ndarray) -> np.ndarr
     return total
 
 
-GROUPS = {"products": products, "convolutions": convolutions, "windows": windows, "rows": rows_and_elements}
+def attentions(side: str) -> None:
+    """Attention by tiles at sizes around the tiles', with every kind of mask, forward and back."""
+    sizes = [(1, 1, 1, 1), (3, 5, 2, 3), (16, 12, 16, 32), (17, 13, 33, 15), (140, 130, 8, 40), (130, 260, 20, 17)]
+    for dtype, (L, S, E, D) in itertools.product(FLOATS, sizes):
+        q, k, v, grad = (values(2, *size, dtype=dtype) for size in ((L, E), (S, E), (S, D), (L, D)))
+        for mask in (None, values(2, L, S, dtype=dtype), values(1, S, dtype=dtype)):
+            for causal, dropout in ((False, None), (True, attention.Dropout(0.3, 9))):
+                options = attention.Options(0.5, causal, dropout)
+                check("attention", attended, q, k, v, grad, mask, side=side, choice=options)
+
+
+def attended(q: Any, k: Any, v: Any, grad: Any, mask: Any, choice: attention.Options) -> tuple[np.ndarray, ...]:
+    """Attend, and differentiate."""
+    forward = attention.attention_forward(q, k, v, mask, choice)
+    return forward.output, *attention.attention_backward(grad, q, k, v, mask, forward, choice)
+
+
+GROUPS = {
+    "products": products,
+    "convolutions": convolutions,
+    "windows": windows,
+    "rows": rows_and_elements,
+    "attentions": attentions,
+}
 
 
 def main() -> None:
