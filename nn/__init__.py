@@ -84,6 +84,8 @@ from nn.pooling import (
     MaxPool1d,
     MaxPool2d,
 )
+from nn.recurrent import GRU, LSTM, RNN, RNNBase
+from nn.recurrent_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from nn.resampling import PixelShuffle, PixelUnshuffle, Upsample
 from nn.sparse import Embedding
 from nn.summary import summary
@@ -100,6 +102,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -127,6 +132,7 @@ __all__ = [
     "Dropout2d",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
@@ -138,6 +144,7 @@ __all__ = [
     "InstanceNorm2d",
     "KLDivLoss",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -160,6 +167,9 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "RMSNorm",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
     "RReLU",
     "ReLU",
     "ReLU6",

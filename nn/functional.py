@@ -87,6 +87,9 @@ from ops.pool import (
     max_unpool1d,
     max_unpool2d,
 )
+from ops.recurrent import RecurrentWeights as RecurrentWeights  # this and the next two: for nn.recurrent
+from ops.recurrent import recurrent_cell as recurrent_cell
+from ops.recurrent import recurrent_network as recurrent_network
 from ops.resampling import interpolate, upsample, upsample_bilinear, upsample_nearest
 
 __all__ = [

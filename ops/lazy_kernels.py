@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ops.kernels import pool as pool
     from ops.kernels import precision as kernel_precision
     from ops.kernels import random as random
+    from ops.kernels import recurrent as recurrent
     from ops.kernels import reduction as reduction
     from ops.kernels import row_norm as row_norm
     from ops.kernels import rows as rows
@@ -50,7 +51,7 @@ else:
     )
     kernel_precision, lbfgs, lookup, reduction = map(_Lazy, ("precision", "lbfgs", "lookup", "reduction"))
     softmax_columns, choices, extremes, scan = map(_Lazy, ("softmax_columns", "choices", "extremes", "scan"))
-    attention = _Lazy("attention")
+    attention, recurrent = _Lazy("attention"), _Lazy("recurrent")
 
 
 def get_num_threads() -> int:

@@ -253,4 +253,26 @@ ATTENTION = [
     ModuleRow("Transformer", (4, 2, 1, 2, 6, 0.0), ((3, 2, 4), (2, 2, 4)), order=1),
 ]
 
-MODULES = [*LINEAR, *CONV, *POOLING, *NORMALIZATION, *ACTIVATION, *ATTENTION, *OTHER, *LOSS]
+SEQUENCE = (4, 2, 3)  # steps, sequences, features
+
+RECURRENT = [
+    ModuleRow("RNN", (3, 4), (SEQUENCE,)),
+    ModuleRow("RNN", (3, 4, 2, "relu"), (SEQUENCE,), {"bidirectional": True}),
+    ModuleRow("RNN", (3, 5), ((4, 3), (1, 5)), {"bias": False}),
+    ModuleRow("LSTM", (3, 4), (SEQUENCE,)),
+    ModuleRow("LSTM", (3, 4, 2), (SEQUENCE,), {"bidirectional": True, "batch_first": True}),
+    ModuleRow("LSTM", (3, 4, 2), ((4, 3),), {"bidirectional": True, "proj_size": 2}),
+    ModuleRow("LSTM", (3, 4, 2, False), (SEQUENCE,), {"proj_size": 3, "batch_first": True}),
+    ModuleRow("LSTM", (3, 4, 2), (SEQUENCE,), {"dropout": 0.5}, random=True),
+    ModuleRow("GRU", (3, 4), (SEQUENCE,)),
+    ModuleRow("GRU", (3, 4, 2), (SEQUENCE, (4, 4, 4)), {"bidirectional": True, "batch_first": True}),
+    ModuleRow("GRU", (3, 4), ((4, 3),), {"bias": False}),
+    ModuleRow("RNNCell", (3, 4)),
+    ModuleRow("RNNCell", (3, 4), ((3,), (4,)), {"nonlinearity": "relu"}),
+    ModuleRow("LSTMCell", (3, 4)),
+    ModuleRow("LSTMCell", (3, 4, False), ((3,),)),
+    ModuleRow("GRUCell", (3, 4)),
+    ModuleRow("GRUCell", (3, 4), ((3,), (4,))),
+]
+
+MODULES = [*LINEAR, *CONV, *POOLING, *NORMALIZATION, *ACTIVATION, *ATTENTION, *RECURRENT, *OTHER, *LOSS]

@@ -25,6 +25,7 @@ from tests.op_rows import (
     indexing,
     learning,
     linear,
+    recurrent,
     reduction,
     shape,
     windows,
@@ -42,6 +43,7 @@ _FAMILIES = (
     linear,
     windows,
     learning,
+    recurrent,
 )
 ROWS: list[Row] = [row for family in _FAMILIES for row in family.ROWS]
 

@@ -1,0 +1,262 @@
+"""The two passes of a recurrent layer over time, and the drivers that run them.
+
+Sequences do not know of each other, so every thread takes some of them through all steps, without waiting for the
+rest.  Before a step, [x | h] of its sequences lie side by side; one product with the packed [W_ih | W_hh] gives all
+gates, which the vector code of `recurrent_leaves` turns into the next h while they are in cache.
+
+Backward, the gates' gradients D of a step give those of h, D W_hh, and of x, D W_ih.  They are collected, with
+[x | h], until there are enough rows for the gradients of the weights, D^T [x | h], to be added to.  Three large
+products after the loop would write D to memory, read it again, and take a fifth longer.
+"""
+
+from ops.kernels.gemm import pack
+from ops.kernels.jit import kernel
+from ops.kernels.parallel import call_chunks
+from ops.kernels.simd import Worker, address_of, call, load_integers
+from ops.kernels.threads import register_parallel
+
+__all__ = ["BACKWARD", "FORWARD", "PACK_BACKWARD", "PACK_FORWARD", "run_backward", "run_forward"]
+
+# ---- drivers ----
+
+
+@kernel
+def run_forward(
+    x, joined, gates, kept, raw, y, h, c, w_ih, w_hh, w_hr, bias, work, layout, packer, worker, chunks, driver
+):
+    """Pack the weights, then take all sequences through all steps, in `chunks` pieces."""
+    w_ih_at, w_hh_at, w_hr_at, work_at, layout_at = (
+        address_of(w_ih), address_of(w_hh), address_of(w_hr), address_of(work), address_of(layout)
+    )  # fmt: skip
+    joined_at, gates_at, kept_at, raw_at = address_of(joined), address_of(gates), address_of(kept), address_of(raw)
+    y_at, h_at, c_at, bias_at = address_of(y), address_of(h), address_of(c), address_of(bias)
+    if chunks == 1:
+        call(packer, w_ih_at, w_hh_at, w_hr_at, work_at, layout_at, 0, 1)
+        call(
+            worker, x, joined_at, gates_at, kept_at, raw_at, y_at, h_at, c_at, bias_at, work_at, layout_at, 0, 1
+        )  # fmt: skip
+    else:
+        call_chunks(driver, packer, chunks, w_ih_at, w_hh_at, w_hr_at, work_at, layout_at)
+        call_chunks(
+            driver, worker, chunks, x, joined_at, gates_at, kept_at, raw_at, y_at, h_at, c_at, bias_at, work_at,
+            layout_at,
+        )  # fmt: skip
+
+
+register_parallel(run_forward)
+
+
+@kernel
+def run_backward(
+    grad, joined, gates, kept, raw, dx, dh, dc, draw, dw_ih, dw_hh, db_ih, db_hh, dw_hr, w_ih, w_hh, w_hr, one, work,
+    layout, packer, worker, chunks, driver,
+):  # fmt: skip
+    """Pack the weights, then take the gradients of all sequences back through all steps, in `chunks` pieces."""
+    w_ih_at, w_hh_at, w_hr_at, work_at, layout_at = (
+        address_of(w_ih), address_of(w_hh), address_of(w_hr), address_of(work), address_of(layout)
+    )  # fmt: skip
+    grad_at, joined_at, gates_at, kept_at, raw_at = (
+        address_of(grad), address_of(joined), address_of(gates), address_of(kept), address_of(raw)
+    )  # fmt: skip
+    dx_at, dh_at, dc_at, draw_at, one_at = (
+        address_of(dx), address_of(dh), address_of(dc), address_of(draw), address_of(one)
+    )  # fmt: skip
+    dw_ih_at, dw_hh_at, db_ih_at, db_hh_at, dw_hr_at = (
+        address_of(dw_ih), address_of(dw_hh), address_of(db_ih), address_of(db_hh), address_of(dw_hr)
+    )  # fmt: skip
+    if chunks == 1:
+        call(packer, w_ih_at, w_hh_at, w_hr_at, work_at, layout_at, 0, 1)
+        call(
+            worker, grad_at, joined_at, gates_at, kept_at, raw_at, dx_at, dh_at, dc_at, draw_at, dw_ih_at, dw_hh_at,
+            db_ih_at, db_hh_at, dw_hr_at, one_at, work_at, layout_at, 0, 1,
+        )  # fmt: skip
+    else:
+        call_chunks(driver, packer, chunks, w_ih_at, w_hh_at, w_hr_at, work_at, layout_at)
+        call_chunks(
+            driver, worker, chunks, grad_at, joined_at, gates_at, kept_at, raw_at, dx_at, dh_at, dc_at, draw_at,
+            dw_ih_at, dw_hh_at, db_ih_at, db_hh_at, dw_hr_at, one_at, work_at, layout_at,
+        )  # fmt: skip
+
+
+register_parallel(run_backward)
+
+
+# Below, operands are addresses and strides count bytes.  The workers compute chunk t of `chunks`.
+
+
+@kernel
+def product(tile, last, edge, a, a_row, a_step, b, b_panel, b_step, depth, M, N, c, c_row, mode, bias):
+    """C = A B over `depth` terms, B in panels `b_panel` apart; `mode` says what C starts from, `last` what of the last
+    panel exists."""
+    leaf, rows, columns, size = load_integers(tile, 4)
+    segment, whole = tile + 40, tile + 56
+    for j in range(0, N, columns):
+        panel = b + j // columns * b_panel
+        table, at_edge = (whole, 0) if j + columns <= N else (last, edge)
+        for i in range(0, M, rows):
+            call(
+                leaf, a + i * a_row, a_row, a_step, panel, b_step, segment, 1, depth, table, at_edge,
+                c + i * c_row + j * size, c_row, mode, bias + j * size, 0, M - i,
+            )  # fmt: skip
+
+
+# ---- forward ----
+
+
+def pack_forward(w_ih, w_hh, w_hr, work, layout, t, chunks):
+    """Pack the transposes of [W_ih | W_hh] and of the projection; chunk t takes every chunks-th panel."""
+    (_, I, H, P, size, _, _, _, _, projected, projection, n_products, products, _, _, tile, _, packer,
+     _) = load_integers(layout, 19)  # fmt: skip
+    _, _, columns, _, lanes = load_integers(layout + tile, 5)
+    turn = 0
+    for p in range(n_products):
+        first, depth, _, row, at, N, _, _, _, _ = load_integers(layout + products + 80 * p, 10)
+        of_x = min(max(I - first, 0), depth)
+        for j in range(0, N, columns):
+            if turn % chunks == t:
+                panel, width = work + (at + j * depth) * size, min(columns, N - j)
+                pack(w_ih + (row + j) * I * size, I * size, 1, panel, of_x, width, columns, lanes, size, packer)
+                panel += of_x * columns * size
+                pack(w_hh + (row + j) * P * size, P * size, 1, panel, depth - of_x, width, columns, lanes, size, packer)
+            turn += 1
+    if projected != 0:
+        for j in range(columns * t, P, columns * chunks):
+            panel, width = work + projection + j * H * size, min(columns, P - j)
+            pack(w_hr + j * H * size, H * size, 1, panel, H, width, columns, lanes, size, packer)
+
+
+def take_steps(x, joined, gates, kept, raw, y, h, c, bias, work, layout, t, chunks):
+    """Take the sequences of chunk t through all steps."""
+    (T, I, H, P, size, G, pitch, x_row, cell, projected, projection, n_products, products, steps, bounds, tile, last, _,
+     copy) = load_integers(layout, 19)  # fmt: skip
+    low, high = load_integers(layout + bounds + 8 * t, 2)
+    _, _, columns, _ = load_integers(layout + tile, 4)
+    begun = 0
+    for s in range(T):
+        first, n, x_at = load_integers(layout + steps + 24 * s, 3)
+        count = min(n, high) - low
+        if count > 0:
+            at = first + low
+            row, out = joined + at * pitch, y + at * P * size
+            call(copy, x + x_at + low * x_row, x_row, row, pitch, count, I)
+            old = max(begun - low, 0)  # the other sequences begin here, with h0
+            call(copy, h + (low + old) * P * size, P * size, row + old * pitch + I * size, pitch, count - old, P)
+            for p in range(n_products):
+                column, depth, depth_0, _, place, N, aside, to, c_row, last_p = load_integers(
+                    layout + products + 80 * p, 10
+                )
+                target = kept if aside != 0 else gates
+                product(
+                    layout + tile, layout + last_p, 1, row + column * size, pitch, size, work + place * size,
+                    depth * columns * size, columns * size, depth_0 if s == 0 else depth, count, N,
+                    target + at * c_row + to * size, c_row, 3, bias + (3 * H if aside != 0 else to) * size,
+                )  # fmt: skip
+            of_cell = raw + at * H * size if projected != 0 else out
+            call(
+                cell, count, H, gates + at * G * size, kept + at * H * size, row + I * size, pitch, of_cell,
+                c + low * H * size,
+            )  # fmt: skip
+            if projected != 0:
+                product(
+                    layout + tile, layout + last, 1, of_cell, H * size, size, work + projection, H * columns * size,
+                    columns * size, H, count, P, out, P * size, 0, 0,
+                )  # fmt: skip
+            next_first, next_n = load_integers(layout + steps + 24 * s + 24, 2)
+            going = max(min(min(next_n, high) - low, count), 0)
+            call(copy, out, P * size, joined + (next_first + low) * pitch + I * size, pitch, going, P)
+            call(copy, out + going * P * size, P * size, h + (low + going) * P * size, P * size, count - going, P)
+        begun = n
+
+
+PACK_FORWARD, FORWARD = Worker(pack_forward), Worker(take_steps)
+
+# ---- backward ----
+
+
+def pack_backward(w_ih, w_hh, w_hr, work, layout, t, chunks):
+    """Pack W_hh, W_ih if the input's gradient is wanted, and the projection; chunk t takes every chunks-th panel."""
+    (_, I, H, P, size, G, _, _, _, _, projected, want_x, _, _, _, _, _, x_at, projection_at, _, _, tile, _, _,
+     _, _, _, _, _, _, _, _, _, packer) = load_integers(layout, 34)  # fmt: skip
+    for i in range(3):
+        w, K, N, at = (w_hh, G, P, 0) if i == 0 else (w_ih, G, I, x_at) if i == 1 else (w_hr, P, H, projection_at)
+        if i == 0 or (i == 1 and want_x != 0) or (i == 2 and projected != 0):
+            pack_panels(layout + tile, packer, w, K, N, work + at * size, t, chunks)
+
+
+@kernel
+def pack_panels(tile, packer, w, K, N, packed, t, chunks):
+    """Copy W (K, N) into panels."""
+    _, _, columns, size, lanes = load_integers(tile, 5)
+    for j in range(columns * t, N, columns * chunks):
+        panel = packed + j * K * size
+        pack(w + j * size, N * size, 0, panel, K, min(columns, N - j), columns, lanes, size, packer)
+
+
+def retrace_steps(
+    grad, joined, gates, kept, raw, dx, dh, dc, draw, dw_ih, dw_hh, db_ih, db_hh, dw_hr, one, work, layout, t, _chunks
+):
+    """Take the gradients of the sequences of chunk t back through all steps."""
+    (T, I, H, P, size, G, pitch, joined_pitch, cell, is_gru, projected, want_x, want_start, want_weights, capacity,
+     collected, packed, x_at, projection_at, steps, bounds, tile, outer, _, last_p, last_i, last_h, _, _, outer_h, _,
+     copy, add) = load_integers(layout, 33)  # fmt: skip
+    low, high = load_integers(layout + bounds + 8 * t, 2)
+    _, _, columns, _ = load_integers(layout + tile, 4)
+    _, _, outer_columns, _ = load_integers(layout + outer, 4)
+    step, panel_row, d_row = layout + tile, columns * size, pitch * size
+    d_0 = work + (packed + t * collected) * size
+    hidden_0 = d_0 + is_gru * capacity * d_row
+    x_0 = hidden_0 + capacity * d_row
+    state, cells, raw_state = dh + low * P * size, dc + low * H * size, draw + low * H * size
+    filled = 0
+    for s in range(T - 1, -1, -1):
+        first, n = load_integers(layout + steps + 16 * s, 2)
+        count = min(n, high) - low
+        if count > 0:
+            at, d, hidden = first + low, d_0 + filled * d_row, hidden_0 + filled * d_row
+            row = joined + at * joined_pitch * size
+            call(add, grad + at * P * size, P * size, state, P * size, count, P)
+            if projected != 0:
+                product(step, layout + last_h, 1, state, P * size, size, work + projection_at * size, P * panel_row,
+                        panel_row, P, count, H, raw_state, H * size, 0, 0)  # fmt: skip
+                if want_weights != 0:
+                    product(layout + outer, layout + outer_h, 2, state, size, P * size, raw + at * H * size,
+                            outer_columns * size, H * size, count, P, H, dw_hr + t * P * H * size, H * size, 1,
+                            0)  # fmt: skip
+            call(cell, count, H, gates + at * G * size, kept + at * H * size, row + I * size, joined_pitch * size,
+                 raw_state if projected != 0 else state, cells, d, hidden, d_row)  # fmt: skip
+            if s > 0 or want_start != 0:
+                product(step, layout + last_p, 1, hidden, d_row, size, work, G * panel_row, panel_row, G, count, P,
+                        state, P * size, is_gru, 0)  # fmt: skip
+            if want_x != 0:
+                product(step, layout + last_i, 1, d, d_row, size, work + x_at * size, G * panel_row, panel_row, G,
+                        count, I, dx + at * I * size, I * size, 0, 0)  # fmt: skip
+            if want_weights != 0:
+                joined_row = joined_pitch * size
+                call(copy, row, joined_row, x_0 + filled * joined_row, joined_row, count, I + P)
+                filled += count
+        if filled > 0 and (s == 0 or filled + high - low > capacity):
+            add_weights(d_0, hidden_0, x_0, filled, dw_ih, dw_hh, db_ih, db_hh, one, layout, t)
+            filled = 0
+
+
+@kernel
+def add_weights(d, hidden, x, rows, dw_ih, dw_hh, db_ih, db_hh, one, layout, t):
+    """Add the collected rows' share to chunk t's gradients of weights and biases."""
+    (_, I, _, P, size, G, pitch, joined_pitch, _, is_gru, _, _, _, _, _, _, _, _, _, _, _, _, outer, total, _, _, _,
+     last_i, last_p, _, last_g) = load_integers(layout, 31)  # fmt: skip
+    _, _, columns, _ = load_integers(layout + outer, 4)
+    _, _, wide, _ = load_integers(layout + total, 4)
+    panel, b_row, d_row = columns * size, joined_pitch * size, pitch * size
+    product(layout + outer, layout + last_i, 2, d, size, d_row, x, panel, b_row, rows, G, I, dw_ih + t * G * I * size,
+            I * size, 1, 0)  # fmt: skip
+    product(layout + outer, layout + last_p, 2, hidden, size, d_row, x + I * size, panel, b_row, rows, G, P,
+            dw_hh + t * G * P * size, P * size, 1, 0)  # fmt: skip
+    # A sum over rows is their product with ones.
+    product(layout + total, layout + last_g, 2, one, 0, 0, d, wide * size, d_row, rows, 1, G, db_ih + t * G * size, 0,
+            1, 0)  # fmt: skip
+    if is_gru != 0:
+        product(layout + total, layout + last_g, 2, one, 0, 0, hidden, wide * size, d_row, rows, 1, G,
+                db_hh + t * G * size, 0, 1, 0)  # fmt: skip
+
+
+PACK_BACKWARD, BACKWARD = Worker(pack_backward), Worker(retrace_steps)

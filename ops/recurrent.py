@@ -1,0 +1,224 @@
+"""Recurrent networks: layers over whole sequences, and single cells.
+
+A layer goes over a sequence in one direction in a single primitive. Shapes: T steps, B sequences, I inputs, H units,
+P = H outputs unless there is a projection, G gates: H (rnn), 4H (lstm: i, f, g, o) or 3H (gru: r, z, n).
+
+    rnn    h' = tanh(a), or relu(a),                      a = W_ih x + b_ih + W_hh h + b_hh
+    lstm   c' = σ(f) c + σ(i) tanh(g),  h' = σ(o) tanh(c') (times W_hr, if there is a projection)
+    gru    h' = (1 − z) n + z h,  n = tanh(W_in x + b_in + r (W_hn h + b_hn))
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd.primitive import primitive
+from autograd.tape import grad as gradients
+from autograd.tensor import Tensor
+from ops.activation import relu
+from ops.dropout import dropout as dropped
+from ops.elementary import sigmoid, tanh
+from ops.joining import cat, stack
+from ops.lazy_kernels import recurrent as kernels
+from ops.linear import KERNEL_TYPES, linear
+from ops.shape import clone, reshape
+from ops.slicing import chunk, narrow
+
+Steps = tuple[int, ...]
+
+
+class RecurrentWeights(NamedTuple):
+    """The weights of one layer in one direction: (G, I), (G, P), (G,), (G,), (P, H)."""
+
+    ih: Any
+    hh: Any
+    bias_ih: Any = None
+    bias_hh: Any = None
+    hr: Any = None
+
+
+# -- one layer, one direction --------------------------------------------------------------------------------
+
+
+@primitive(residual=True)
+def recurrent_layer(
+    x: Any,
+    h: Any,
+    c: Any,
+    w_ih: Any,
+    w_hh: Any,
+    b_ih: Any,
+    b_hh: Any,
+    w_hr: Any,
+    *,
+    kind: str,
+    steps: Steps,
+    reverse: bool,
+) -> Any:
+    """Take sequences x (T, B, I), or packed (rows, I), through all steps, from h (B, P) and c (B, H), None for zeros.
+
+    steps[t] sequences have a step t; `reverse` goes from the last step to the first. Returns all outputs, then the
+    last h of each sequence and, of an lstm, the last c, one after the other along one axis.
+    """
+    return kernels.forward(kind, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, steps, reverse)
+
+
+@recurrent_layer.joint_vjp
+def _(
+    grad: Any, wanted: Sequence[bool], x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any,
+    residual: Any, kind: str, steps: Steps, reverse: bool,
+) -> Sequence[Any]:  # fmt: skip
+    if isinstance(grad, Tensor):
+        inputs = (x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr)
+        return _recorded_gradients(grad, wanted, inputs, kind=kind, steps=steps, reverse=reverse)
+    found = kernels.backward(
+        kind, grad, residual, w_ih, w_hh, w_hr, steps, reverse, (wanted[0], wanted[1] or wanted[2], any(wanted[3:]))
+    )
+    return found.x.reshape(x.shape) if wanted[0] else None, *found[1:]
+
+
+def _recorded_gradients(grad: Any, wanted: Sequence[bool], inputs: Sequence[Any], **parameters: Any) -> list[Any]:
+    """Return the gradients of the loop of cells, which are recorded and have gradients themselves."""
+    # Of copies: one input may depend on another, and what flows between them is not this layer's.
+    copies = [clone(x) if w else x for x, w in zip(inputs, wanted, strict=True)]
+    targets = [x for x, w in zip(copies, wanted, strict=True) if w]
+    found = iter(
+        gradients(loop_of_cells(*copies, **parameters), targets, grad, create_graph=True, materialize_grads=True)
+    )
+    return [next(found) if w else None for w in wanted]
+
+
+def loop_of_cells(
+    x: Any,
+    h: Any,
+    c: Any,
+    w_ih: Any,
+    w_hh: Any,
+    b_ih: Any,
+    b_hh: Any,
+    w_hr: Any,
+    *,
+    kind: str,
+    steps: Steps,
+    reverse: bool,
+) -> Any:
+    """Compute `recurrent_layer` step by step."""
+    weights = RecurrentWeights(w_ih, w_hh, b_ih, b_hh, w_hr)
+    rows = reshape(x, (sum(steps), x.shape[-1]))
+    outputs = w_hh.shape[1]
+    units = outputs if w_hr is None else w_hr.shape[1]
+    h = _zeros(x, steps[0], outputs) if h is None else h
+    c = _zeros(x, steps[0], units) if c is None and kind == "lstm" else c
+    ends = np.cumsum(steps)
+    y: list[Any] = [None] * len(steps)
+    for t in range(len(steps))[:: -1 if reverse else 1]:
+        n = steps[t]
+        going = (narrow(h, 0, 0, n), None if c is None else narrow(c, 0, 0, n))
+        y[t], cell = CELLS[kind](narrow(rows, 0, ends[t] - n, n), *going, weights)
+        h, c = _with_rest(y[t], h), None if c is None else _with_rest(cell, c)
+    parts = [*y, h] if c is None else [*y, h, c]
+    return cat([reshape(part, (-1,)) for part in parts])
+
+
+def _zeros(x: Any, *shape: int) -> Any:
+    return Tensor(np.zeros(shape, x.array.dtype))
+
+
+def _with_rest(changed: Any, state: Any) -> Any:
+    """Return a state of which the first rows have changed."""
+    n, B = changed.shape[0], state.shape[0]
+    return changed if n == B else cat([changed, narrow(state, 0, n, B - n)])
+
+
+# -- one step ------------------------------------------------------------------------------------------------
+
+
+def rnn_step(x: Any, h: Any, _: Any, w: RecurrentWeights, nonlinearity: Any = tanh) -> tuple[Any, Any]:
+    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh)."""
+    return nonlinearity(linear(x, w.ih, w.bias_ih) + linear(h, w.hh, w.bias_hh)), None
+
+
+def lstm_step(x: Any, h: Any, c: Any, w: RecurrentWeights) -> tuple[Any, Any]:
+    """c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c') (Hochreiter and Schmidhuber 1997, Gers et al. 2000)."""
+    i, f, g, o = chunk(linear(x, w.ih, w.bias_ih) + linear(h, w.hh, w.bias_hh), 4, 1)
+    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    h = sigmoid(o) * tanh(c)
+    return h if w.hr is None else linear(h, w.hr), c
+
+
+def gru_step(x: Any, h: Any, _: Any, w: RecurrentWeights) -> tuple[Any, Any]:
+    """h' = (1 − z) n + z h, n = tanh(x_n + r h_n) (Cho et al. 2014, with r applied after the product)."""
+    xr, xz, xn = chunk(linear(x, w.ih, w.bias_ih), 3, 1)
+    hr, hz, hn = chunk(linear(h, w.hh, w.bias_hh), 3, 1)
+    n = tanh(xn + sigmoid(xr + hr) * hn)
+    return n + sigmoid(xz + hz) * (h - n), None
+
+
+CELLS: dict[str, Any] = {
+    "tanh": rnn_step,
+    "relu": lambda x, h, c, w: rnn_step(x, h, c, w, relu),
+    "lstm": lstm_step,
+    "gru": gru_step,
+}
+
+# -- several layers ------------------------------------------------------------------------------------------
+
+
+class Passed(NamedTuple):
+    """Outputs of all steps, and the last states."""
+
+    y: Any
+    h: Any
+    c: Any
+
+
+def one_pass(
+    kind: str, x: Any, h: Any, c: Any, weights: RecurrentWeights, steps: Steps, reverse: bool = False
+) -> Passed:
+    """Take x through one layer; y has the shape of x but for its last size."""
+    run = recurrent_layer if x.array.dtype in KERNEL_TYPES else loop_of_cells
+    flat = run(x, h, c, *weights, kind=kind, steps=steps, reverse=reverse)
+    rows, B, P = sum(steps), max(steps), weights.hh.shape[1]
+    H = P if weights.hr is None else weights.hr.shape[1]
+
+    def part(first: int, *shape: int) -> Any:
+        return reshape(narrow(flat, 0, first, math.prod(shape)), shape)
+
+    y, last = part(0, *x.shape[:-1], P), part(rows * P, B, P)
+    return Passed(y, last, part((rows + B) * P, B, H) if kind == "lstm" else None)
+
+
+def recurrent_network(
+    kind: str,
+    x: Any,
+    h: Any,
+    c: Any,
+    weights: Sequence[Sequence[RecurrentWeights]],
+    steps: Steps,
+    dropout: float = 0.0,
+    training: bool = False,
+) -> Passed:
+    """Take x (T, B, I), or packed (rows, I), through layers, each of one direction or of two.
+
+    weights[layer][direction]; h (layers · directions, B, P) and c (…, H), or None for zeros. A layer takes the outputs
+    of both directions of the one below, side by side and, in training, with some dropped.
+    """
+    last: list[Passed] = []
+    for number, directions in enumerate(weights):
+        if number and dropout:
+            x = dropped(x, dropout, training)
+        passes: list[Passed] = []
+        for direction, each in enumerate(directions):
+            h0, c0 = (None if state is None else state[len(last) + direction] for state in (h, c))
+            passes.append(one_pass(kind, x, h0, c0, each, steps, direction == 1))
+        x = passes[0].y if len(passes) == 1 else cat([each.y for each in passes], -1)
+        last += passes
+    return Passed(x, stack([each.h for each in last]), stack([each.c for each in last]) if kind == "lstm" else None)
+
+
+def recurrent_cell(kind: str, x: Any, h: Any, c: Any, weights: RecurrentWeights) -> tuple[Any, Any]:
+    """Take x (B, I) one step: return h' and c', None unless the cell is an lstm; h and c may be None for zeros."""
+    passed = one_pass(kind, x, h, c, weights, (x.shape[0],))
+    return passed.h, passed.c
