@@ -24,7 +24,7 @@ def _of(kind: str, gates: int) -> Any:
             return draw(array(shape, reals(-1, 1)))
 
         steps = draw(st.sampled_from([(B,) * T, (B, 1)]))
-        x = numbers(T, B, I) if len(steps) == T else numbers(sum(steps), I)
+        x = numbers(T, B, I) if steps == (B,) * T else numbers(sum(steps), I)
         h, c = (numbers(B, outputs), numbers(B, H)) if draw(st.booleans()) else (None, None)
         weights = numbers(gates * H, I), numbers(gates * H, outputs)
         biases = (numbers(gates * H), numbers(gates * H)) if draw(st.booleans()) else (None, None)
