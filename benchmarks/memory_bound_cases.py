@@ -40,7 +40,7 @@ def cases() -> Iterator[Case]:
         pooling,
         normalisation,
         losses,
-        *(regression, choices, attention, reductions, lookups, arithmetic),
+        *(regression, choices, reductions, lookups, arithmetic),
     ):
         for op in family():
             parts = {"forward": (forward, op.forward), "backward": (backward, op.backward)}
@@ -218,16 +218,6 @@ def choices() -> Iterator[Op]:
     for name, function in functions.items():
         once = name == "norm-all"
         yield Op(f"choice/{name}", tensors(shape), function, prod(shape) * (1 if once else 2), 3 * prod(shape))
-
-
-def attention() -> Iterator[Op]:
-    """The attention of ViT-Base, batch 8."""
-    shape = (8, 12, 197, 64)
-    make: Make = lambda library: [  # noqa: E731
-        library.tensor(random(*shape, seed=seed), requires_grad=True) for seed in range(3)
-    ]
-    function = lambda library: library.F.scaled_dot_product_attention  # noqa: E731
-    yield Op(f"attention/{title(shape)}", make, function, 4 * prod(shape), 7 * prod(shape))
 
 
 def reductions() -> Iterator[Op]:
