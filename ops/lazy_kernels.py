@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ops.kernels import adaptive_pool as adaptive_pool
     from ops.kernels import arithmetic as arithmetic
     from ops.kernels import attention as attention
+    from ops.kernels import averaging as averaging
     from ops.kernels import choices as choices
     from ops.kernels import conv as conv
     from ops.kernels import elementwise as elementwise
@@ -49,7 +50,8 @@ else:
     row_norm, rows, softmax, threads, transposing = map(
         _Lazy, ("row_norm", "rows", "softmax", "threads", "transposing")
     )
-    kernel_precision, lbfgs, lookup, reduction = map(_Lazy, ("precision", "lbfgs", "lookup", "reduction"))
+    kernel_precision, lookup, reduction = map(_Lazy, ("precision", "lookup", "reduction"))
+    averaging, lbfgs = map(_Lazy, ("averaging", "lbfgs"))
     softmax_columns, choices, extremes, scan = map(_Lazy, ("softmax_columns", "choices", "extremes", "scan"))
     attention, recurrent = _Lazy("attention"), _Lazy("recurrent")
 

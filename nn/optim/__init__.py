@@ -1,6 +1,7 @@
 """Optimisers and learning-rate schedules."""
 
 from nn.optim import lr_scheduler as lr_scheduler
+from nn.optim import swa_utils as swa_utils
 from nn.optim.adadelta import Adadelta as Adadelta
 from nn.optim.adagrad import Adagrad as Adagrad
 from nn.optim.adam import Adam as Adam
@@ -30,4 +31,5 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "lr_scheduler",
+    "swa_utils",
 ]
