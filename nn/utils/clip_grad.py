@@ -1,6 +1,7 @@
 """Clipping of gradients, by their common norm or one by one."""
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Generator, Iterable
 
 import numpy as np
 
@@ -29,7 +30,10 @@ def _norm(array: np.ndarray, norm_type: float) -> np.ndarray:
 
 
 def get_total_norm(
-    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """Return the p-norm of all tensors together, as if they were one vector: the p-norm of their p-norms.
 
@@ -37,6 +41,7 @@ def get_total_norm(
         tensors: any tensors, usually gradients.
         norm_type: p; infinity gives the largest magnitude.
         error_if_nonfinite: raise RuntimeError where the norm is infinite or not a number.
+        foreach: how PyTorch computes it; here all tensors are always treated alike.
     """
     p = float(norm_type)
     arrays = [x.array for x in _listed(tensors)]
@@ -52,13 +57,17 @@ def get_total_norm(
     return Tensor(total)
 
 
-def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
     """Scale all gradients in place by min(1, max_norm / (total_norm + 1e-6))."""
     scale = min(float(max_norm) / (float(total_norm) + 1e-6), 1.0)
     if scale == 1.0:
         return
     for grad in _grads(parameters):
-        write(grad, grad.array * grad.array.dtype.type(scale), "clip_grads_with_norm_")
+        with np.errstate(invalid="ignore"):  # 0 · ∞ where the norm is infinite
+            scaled = grad.array * grad.array.dtype.type(scale)
+        write(grad, scaled, "clip_grads_with_norm_")
 
 
 def clip_grad_norm_(
@@ -66,15 +75,19 @@ def clip_grad_norm_(
     max_norm: float,
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """Scale all gradients in place so that their total norm is at most `max_norm`; return what it was."""
+    generator = isinstance(parameters, Generator)
     parameters = _listed(parameters)
+    if generator and not parameters:
+        warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2)
     total_norm = get_total_norm(_grads(parameters), norm_type, error_if_nonfinite)
     clip_grads_with_norm_(parameters, max_norm, total_norm)
     return total_norm
 
 
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Limit every element of the gradients in place to [-clip_value, clip_value]."""
     for grad in _grads(parameters):
         write(grad, np.clip(grad.array, -float(clip_value), float(clip_value)), "clip_grad_value_")
