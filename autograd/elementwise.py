@@ -7,23 +7,38 @@ each thread keeps one context in which NumPy is silent and runs its forwards the
 import contextvars
 import functools
 import inspect
-import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 
-class _Quiet(threading.local):
-    """A context of this thread in which NumPy does not warn. Elementwise forwards call no others, so it never nests."""
+def _first(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Make this thread's silent context, and run `function` in it."""
+    context = contextvars.Context()
+    context.run(np.seterr, all="ignore")
+    _run.set(context.run)
+    return context.run(function, *args, **kwargs)
 
-    def __init__(self) -> None:
-        context = contextvars.Context()
-        context.run(np.seterr, all="ignore")
-        self.run = context.run
+
+_run: ContextVar[Callable[..., Any]] = ContextVar("run", default=_first)
+
+silent = _run.get
+"""`silent()(function, *args)` calls a function that calls no other primitive while NumPy does not warn."""
 
 
-quiet = _Quiet()
+def silently(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call `function` while NumPy does not warn, also where another thread is in the context.
+
+    That is so where a context was copied to a thread, as `asyncio.to_thread` does: the copy then gets one of its own.
+    """
+    try:
+        return silent()(function, *args, **kwargs)
+    except RuntimeError as error:
+        if not str(error).startswith("cannot enter context"):
+            raise
+        return _first(function, *args, **kwargs)
 
 
 SMALL = 2048

@@ -28,7 +28,7 @@ import numpy as np
 from numpy import asarray, ndarray  # by name: looked up on every call
 
 from autograd import batching, dtypes
-from autograd.elementwise import SMALL, explained, quiet
+from autograd.elementwise import SMALL, explained, silent, silently
 from autograd.grad_mode import is_recording
 from autograd.plan import Plan, Rule
 from autograd.recorded import (
@@ -190,7 +190,7 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
             inputs = _promote(primitive, inputs, promotion)
         arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
         try:
-            output = quiet.run(forward, *arrays, **parameters) if elementwise else forward(*arrays, **parameters)
+            output = silently(forward, *arrays, **parameters) if elementwise else forward(*arrays, **parameters)
         except (TypeError, ValueError) as error:
             if not elementwise:
                 raise
@@ -228,9 +228,9 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
         if x.dtype.kind != "f":
             return general(input)
         try:
-            output = quiet.run(small if x.size <= SMALL else forward, x) if elementwise else forward(x)
-        except TypeError:
-            return general(input)  # which explains it
+            output = silent()(small if x.size <= SMALL else forward, x) if elementwise else forward(x)
+        except (TypeError, RuntimeError):
+            return general(input)  # which explains it, or finds a context that is free
         if type(output) is not ndarray:
             output = asarray(output)
         if watchers:
@@ -281,9 +281,9 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
             return general(input, other)
         try:
             few = x.size * y.size <= SMALL  # and so is the result, however they broadcast
-            output = quiet.run(small if few else forward, x, y) if elementwise else forward(x, y)
-        except (TypeError, ValueError):
-            return general(input, other)  # which explains it
+            output = silent()(small if few else forward, x, y) if elementwise else forward(x, y)
+        except (TypeError, ValueError, RuntimeError):
+            return general(input, other)  # which explains it, or finds a context that is free
         if type(output) is not ndarray:
             output = asarray(output)
         if watchers:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd.batching import Batch, is_batched
-from autograd.elementwise import SMALL, elementwise, quiet
+from autograd.elementwise import SMALL, elementwise, silently
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.activation import logsigmoid
@@ -82,7 +82,7 @@ def class_cross_entropy(
     if reduction == "sum":
         return np.add.reduce(losses), (log_sum, None)
     count = np.add.reduce(row_weight)
-    mean = quiet.run(np.true_divide, np.add.reduce(losses), count)  # NaN where every row was ignored
+    mean = silently(np.true_divide, np.add.reduce(losses), count)  # NaN where every row was ignored
     return mean, (log_sum, count)
 
 
@@ -103,7 +103,7 @@ def _(
         share: Any = Tensor(np.asarray(1.0 if count is None else 1 / count if count else 0.0, grad.array.dtype))
         scale = reshape(grad, (-1, 1)) * share
         return _class_cross_entropy_grad(scale, x, target, weight, **options), None, None
-    scale = grad.reshape(grad.size) if count is None else quiet.run(np.true_divide, grad, count)
+    scale = grad.reshape(grad.size) if count is None else silently(np.true_divide, grad, count)
     if scale.shape != log_sum.shape:
         scale = _filled(scale, log_sum)
     kernel, logits = _logits(x)

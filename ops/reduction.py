@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd import tape
 from autograd.batching import next_dim
-from autograd.elementwise import SMALL, quiet
+from autograd.elementwise import SMALL, silently
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.arithmetic import abs, minus, plus, power, sign, sub
@@ -84,7 +84,7 @@ tape.reduce_sum = lambda grad, axes: total(grad, axes, False)  # the gradient of
 @primitive
 def summed(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = Σ xᵢ over `dim`."""
-    y = quiet.run(total, x, dim, keepdim)
+    y = silently(total, x, dim, keepdim)
     return y if x.dtype.itemsize > 2 else y.astype(x.dtype)
 
 
@@ -107,7 +107,7 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 @primitive
 def averaged(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = Σ xᵢ / n over the n elements of `dim`."""
-    y = quiet.run(_average, x, dim, keepdim)
+    y = silently(_average, x, dim, keepdim)
     return y if x.dtype.itemsize > 2 else y.astype(x.dtype)
 
 
@@ -164,14 +164,14 @@ def _freedom(shape: Sizes, dim: Sizes, correction: float) -> float:
 @primitive
 def variance(x: np.ndarray, *, dim: Sizes, keepdim: bool, correction: float) -> np.ndarray:
     """y = Σ (xᵢ − x̄)² / (n − correction), in two passes; ∂y/∂xᵢ = 2 (xᵢ − x̄) / (n − correction)."""
-    y = quiet.run(_scatter, x, dim, keepdim, _freedom(x.shape, dim, correction))
+    y = silently(_scatter, x, dim, keepdim, _freedom(x.shape, dim, correction))
     return y.astype(x.dtype, copy=False)
 
 
 @primitive
 def deviation(x: np.ndarray, *, dim: Sizes, keepdim: bool, correction: float) -> np.ndarray:
     """y = √(Σ (xᵢ − x̄)² / (n − correction)); ∂y/∂xᵢ = (xᵢ − x̄) / (y (n − correction)), and 0 where y = 0."""
-    y = quiet.run(_scatter, x, dim, keepdim, _freedom(x.shape, dim, correction))
+    y = silently(_scatter, x, dim, keepdim, _freedom(x.shape, dim, correction))
     return np.sqrt(y).astype(x.dtype, copy=False)
 
 
@@ -261,7 +261,7 @@ def std_mean(
 @primitive
 def product(x: np.ndarray, *, dim: int, keepdim: bool) -> np.ndarray:
     """y = Π xᵢ over one dimension; ∂y/∂xᵢ = Π_{j<i} xⱼ · Π_{j>i} xⱼ, exact at zeros."""
-    return quiet.run(fold, np.multiply, x, (dim,), keepdim, x.dtype)
+    return silently(fold, np.multiply, x, (dim,), keepdim, x.dtype)
 
 
 def _product_vjp(grad: Any, x: Any, dim: int, keepdim: bool) -> Any:
@@ -459,7 +459,7 @@ def _truth(ufunc: np.ufunc, name: str, input: Tensor, dim: Any, keepdim: bool) -
 @primitive
 def p_norm(x: np.ndarray, *, ord: float, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = (Σ |xᵢ|^p)^(1/p); with u = x / y, ∂y/∂xᵢ = sign(uᵢ) |uᵢ|^(p−1), and 0 where xᵢ = 0 or y = 0."""
-    return np.asarray(quiet.run(_p_norm, x, ord, dim, keepdim)).astype(x.dtype, copy=False)
+    return np.asarray(silently(_p_norm, x, ord, dim, keepdim)).astype(x.dtype, copy=False)
 
 
 def _p_norm(x: np.ndarray, ord: float, dim: Sizes, keepdim: bool) -> np.ndarray:
@@ -526,7 +526,7 @@ def dist(input: Any, other: Any, p: float = 2) -> Any:
 @primitive(promotion="float")
 def log_of_sum(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = log Σ e^xᵢ = m + log Σ e^(xᵢ − m), m = max xᵢ; ∂y/∂xᵢ = e^(xᵢ − y), and 0 where y = −∞."""
-    return np.asarray(quiet.run(_log_of_sum, x, dim, keepdim)).astype(x.dtype, copy=False)
+    return np.asarray(silently(_log_of_sum, x, dim, keepdim)).astype(x.dtype, copy=False)
 
 
 def _log_of_sum(x: np.ndarray, dim: Sizes, keepdim: bool) -> np.ndarray:
