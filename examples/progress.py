@@ -50,11 +50,12 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def start_epoch(self, epoch: int, batches: int) -> None:
-        """Begin with epoch number `epoch`, of so many batches."""
+    def start_epoch(self, epoch: int, batches: int, done: int = 0) -> None:
+        """Begin with epoch number `epoch`, of so many batches, some of which may be done already."""
         self.epoch = epoch
         if self._bar is not None:
-            self._bar.reset(self._task, total=batches, description=f"epoch {epoch}/{self.epochs}", note="")
+            name = f"epoch {epoch}/{self.epochs}"
+            self._bar.reset(self._task, total=batches, completed=done, description=name, note="")
 
     def advance(self, loss: float, accuracy: float) -> None:
         """One batch is done; the means so far are these."""

@@ -1,6 +1,7 @@
 """The example programs, as a user runs them."""
 
 import os
+import random
 import re
 import signal
 import subprocess
@@ -65,22 +66,46 @@ def hear_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_an_interrupted_run_resumes_to_the_same_weights(straight, tmp_path, how):
+def start(folder, *arguments):
+    """Start a run; return it when its next epoch has ended."""
     process = subprocess.Popen(
-        [*TRAIN, "--epochs", str(EPOCHS), "--threads", "1", "--output", str(tmp_path)],
+        [*TRAIN, *map(str, arguments), "--output", str(folder)],
         stdout=subprocess.PIPE,
         text=True,
         preexec_fn=hear_interrupts,
     )
     for line in process.stdout:
-        if re.match(r"epoch +1/", line):
-            break
+        if line.startswith("epoch "):
+            return process
+    raise AssertionError("the run ended before its first epoch did")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_an_interrupted_run_resumes_to_the_same_weights(straight, tmp_path, how):
+    process = start(tmp_path, "--epochs", EPOCHS, "--threads", 1)
     time.sleep(0.05)
     process.send_signal(how)
     process.communicate()
     assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
     run("--resume", "--output", tmp_path)
+    assert_same_weights(straight[0], tmp_path)
+
+
+def test_a_run_killed_at_any_moment_resumes_in_mid_epoch_to_the_same_weights(straight, tmp_path):
+    """With workers and shuffling: twice, at moments that differ from run to run."""
+    arguments = ["--epochs", EPOCHS, "--threads", 1]
+    kills_in_mid_epoch = 0
+    while kills_in_mid_epoch < 2:
+        process = start(tmp_path, *arguments, "--workers", 2, "--save-every", 2)
+        time.sleep(random.uniform(0.0, 0.2))
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        position = autograd.load(tmp_path / "checkpoint.npz")["loader"]["position"]
+        kills_in_mid_epoch += position is not None and 0 < position["yielded"] < 45
+        arguments = ["--resume"]
+    assert len(autograd.load(tmp_path / "checkpoint.npz")["history"]) < EPOCHS
+    run("--resume", "--workers", 2, "--output", tmp_path)
     assert_same_weights(straight[0], tmp_path)
 
 
@@ -107,6 +132,7 @@ def test_another_model_and_a_file_of_images(tmp_path):
         (["--evaluate"], "there is no checkpoint"),
         (["--data", "missing.npz"], "no file missing.npz"),
         (["--epochs", "-1"], "at least 0"),
+        (["--workers", "-1"], "at least 0"),
         (["--model", "other"], "invalid choice"),
     ],
 )
