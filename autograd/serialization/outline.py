@@ -5,6 +5,7 @@ tag: {"dict": [[key, value], ...]}, {"tuple": [...]}, {"tensor": "name of the ar
 """
 
 import json
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +45,8 @@ def decode(archive: Archive) -> Any:
     """Return the value that `encode` gave the arrays of."""
     outline = npy.read(archive, OUTLINE + ".npy")
     archive.finish()
-    value = _Decoder(archive).decode(json.loads(outline.item()))
+    text = outline.item()
+    value = _Decoder(archive).decode(json.loads(text.decode("ascii") if isinstance(text, bytes) else text))
     archive.finish()
     return value
 
@@ -210,10 +212,9 @@ class _Decoder:
         return [self.decode(each) for each in outline]
 
     def numpy_dtype(self, name: Any) -> np.dtype:
-        kind = np.dtype(str(name))
-        if kind.kind not in NUMBERS:
+        if not isinstance(name, str) or not re.fullmatch(f"[<>|][{NUMBERS}][0-9]+", name):
             raise FileError(f"{name!r:.100} is no type of numbers")
-        return kind
+        return np.dtype(name)
 
     def dictionary(self, kind: Callable[..., Any], items: Any, spec: dict[str, Any]) -> Any:
         result = kind()
@@ -246,7 +247,7 @@ _REBUILT: dict[str, Callable[[_Decoder, Any, dict[str, Any]], Any]] = {
     "set": lambda d, items, _: {d.key(each) for each in items},
     "frozenset": lambda d, items, _: frozenset(d.key(each) for each in items),
     "int": lambda d, digits, _: int(digits, 16),
-    "complex": lambda d, parts, _: complex(*map(float, parts)),
+    "complex": lambda d, parts, _: complex(float(parts[0]), float(parts[1])),
     "dtype": lambda d, name, _: DTYPES[name],
     "numpy.dtype": lambda d, name, _: d.numpy_dtype(name),
     "device": lambda d, name, _: device(name),

@@ -6,13 +6,15 @@ own elements share memory (`x.expand(...)`), are written as that memory and, in 
 """
 
 import ctypes
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 
-class Item(NamedTuple):
+@dataclass(eq=False)
+class Item:
     """An array to be saved, its name in the file, and its place in the outline, still without the array's name."""
 
     array: np.ndarray
@@ -22,24 +24,24 @@ class Item(NamedTuple):
 
 
 def place(items: list[Item], arrays: dict[str, np.ndarray]) -> None:
-    """Add to `arrays` what must be written, and to every item's spec where its elements are."""
-    low: list[tuple[int, int, Item]] = []
+    """Add to `arrays` what must be written, in the items' order, and to every item's spec where its elements are."""
+    placed: dict[str, np.ndarray] = {}
+    low = [(*byte_bounds(item.array), item) for item in items if item.array.size]
     for item in items:
-        if item.array.size:
-            low.append((*byte_bounds(item.array), item))
-        else:
-            _alone(item, arrays)
+        if not item.array.size:
+            _alone(item, placed)
     low.sort(key=lambda each: each[:2])
     group: list[Item] = []
     begin = end = 0
     for first, last, item in low:
         if group and first >= end:
-            _place_group(group, begin, end, arrays)
+            _place_group(group, begin, end, placed)
             group = []
         begin, end = (begin, max(end, last)) if group else (first, last)
         group.append(item)
     if group:
-        _place_group(group, begin, end, arrays)
+        _place_group(group, begin, end, placed)
+    arrays.update((item.name, placed[item.name]) for item in items if item.name in placed)
 
 
 def _place_group(group: list[Item], begin: int, end: int, arrays: dict[str, np.ndarray]) -> None:
@@ -65,23 +67,26 @@ def _alone(item: Item, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _together(group: list[Item], begin: int, end: int, arrays: dict[str, np.ndarray]) -> None:
-    """Write the memory from address `begin` to `end` under the first one's name; all are views of it."""
-    memory = np.frombuffer(memoryview((ctypes.c_uint8 * (end - begin)).from_address(begin)), np.uint8).copy()
-    name = group[0].name
-    arrays[name] = memory
+    """Write the memory from address `begin` to `end` under the first one's name; all are views of it.
+
+    Views that run backwards, or that do not begin at an element, are written as copies: tensors never do.
+    """
+    views = [item for item in group if _is_view(item.array, begin)]
     for item in group:
+        if item not in views:
+            item.spec[item.tag] = item.name
+            arrays[item.name] = np.ascontiguousarray(item.array)
+    if views:
+        memory = memoryview((ctypes.c_uint8 * (end - begin)).from_address(begin))
+        arrays[views[0].name] = np.frombuffer(memory, np.uint8).copy()
+    for item in views:
         array, size = item.array, item.array.itemsize
-        reach = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
-        if any(r < 0 for r in reach) or any(s % size for s in array.strides) or (array.ctypes.data - begin) % size:
-            _apart(item, arrays)
-            continue
-        offset = (array.ctypes.data - begin) // size
-        where = [offset, list(array.shape), [s // size for s in array.strides]]
-        item.spec.update({item.tag: name, "dtype": array.dtype.str, "view": where})
+        where = [(array.ctypes.data - begin) // size, list(array.shape), [s // size for s in array.strides]]
+        item.spec.update({item.tag: views[0].name, "dtype": array.dtype.str, "view": where})
 
 
-def _apart(item: Item, arrays: dict[str, np.ndarray]) -> None:
-    """Write a copy of a view that runs backwards, or that does not begin at an element: tensors never do."""
-    name = item.name + "~"
-    arrays[name] = np.ascontiguousarray(item.array)
-    item.spec[item.tag] = name
+def _is_view(array: np.ndarray, begin: int) -> bool:
+    """Return whether offset and strides in elements, none negative, say where the array lies."""
+    return (array.ctypes.data - begin) % array.itemsize == 0 and all(
+        s >= 0 and s % array.itemsize == 0 for s in array.strides
+    )
