@@ -42,35 +42,43 @@ def scaled_dot_product_attention(
     """
     _check_call(query, key, value, attn_mask, dropout_p, is_causal)
     scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
+    options = attention_options(scale, is_causal, dropout_p)
     mask = None if attn_mask is None else added_to_scores(attn_mask, query.array.dtype, left_out=False)
     if not enable_gqa:
         _check_shapes(query, key, value, mask)
-        return attend(query, key, value, mask, scale, is_causal, dropout_p)
+        return attend(query, key, value, mask, options)
     heads, groups = query.shape[-3], _query_heads_per_key_head(query, key, value)
     query = reshape(query, (*query.shape[:-3], heads // groups, groups, *query.shape[-2:]))
     key, value = (unsqueeze(_repeated(x, heads // groups), -3) for x in (key, value))
     mask = _mask_of_groups(mask, heads, groups)
     _check_shapes(query, key, value, mask)
-    y = attend(query, key, value, mask, scale, is_causal, dropout_p)
+    y = attend(query, key, value, mask, options)
     return reshape(y, (*y.shape[:-4], heads, *y.shape[-2:]))
 
 
-def attend(
-    query: Any, key: Any, value: Any, mask: Any, scale: float, is_causal: bool = False, dropout_p: float = 0.0
-) -> Any:
+def attend(query: Any, key: Any, value: Any, mask: Any, options: Any) -> Any:
     """Return softmax(query keyᵀ · scale + mask) value, by tiles where that is faster."""
-    options = _options(scale, is_causal, dropout_p)
-    if _by_tiles(query, key, value, mask, dropout_p):
+    if _by_tiles(query, key, value, mask, options):
         return attended(query, key, value, mask, options=options)
-    return _composed(query, key, value, mask, options)
+    return matmul(attention_weights(query, key, mask, options), value)
 
 
-def attend_to_itself(packed: Any, mask: Any, scale: float, is_causal: bool = False, dropout_p: float = 0.0) -> Any:
+def attend_to_itself(packed: Any, mask: Any, options: Any) -> Any:
     """Return `attend` of the queries, keys and values packed (3, ..., L, E), whose gradient is one array too."""
-    options = _options(scale, is_causal, dropout_p)
-    if _by_tiles(packed, packed, packed, mask, dropout_p):
+    if _by_tiles(packed, packed, packed, mask, options):
         return self_attended(packed, mask, options=options)
-    return _composed(packed[0], packed[1], packed[2], mask, options)
+    return attend(packed[0], packed[1], packed[2], mask, options)
+
+
+def attention_weights(query: Any, key: Any, mask: Any, options: Any) -> Any:
+    """Return softmax(query keyᵀ · scale + mask), some of it dropped as `attend` with these options does."""
+    return _dropped(_weights(query, key, mask, options), options)
+
+
+def attention_options(scale: float, is_causal: bool, dropout_p: float) -> Any:
+    """Return what both are told; the key names the dropped weights, so that they can be dropped again."""
+    dropout = kernels.Dropout(dropout_p, default_generator.key()) if dropout_p else None
+    return kernels.Options(scale, is_causal, dropout)
 
 
 def added_to_scores(mask: Tensor, dtype: Any, *, left_out: bool) -> Tensor:
@@ -80,17 +88,12 @@ def added_to_scores(mask: Tensor, dtype: Any, *, left_out: bool) -> Tensor:
     return Tensor(np.where(mask.array == left_out, -math.inf, 0.0).astype(dtype))
 
 
-def _options(scale: float, is_causal: bool, dropout_p: float) -> Any:
-    """Return what the kernels are told; the key names the dropped weights, so that they can be dropped again."""
-    dropout = kernels.Dropout(dropout_p, default_generator.key()) if dropout_p else None
-    return kernels.Options(scale, is_causal, dropout)
-
-
-def _by_tiles(query: Any, key: Any, value: Any, mask: Any, dropout_p: float) -> bool:
+def _by_tiles(query: Any, key: Any, value: Any, mask: Any, options: Any) -> bool:
     """Return whether the kernel can compute this, and sooner."""
-    sizes = query.array.size and key.array.size and value.array.size
+    empty = not (query.array.size and key.array.size and value.array.size)
     few = query.shape[-2] < FEW_QUERIES or query.array.dtype not in KERNEL_TYPES
-    return sizes != 0 and not few and dropout_p < 1 and (mask is None or not mask.requires_grad)
+    drops_all = options.dropout is not None and options.dropout.p == 1
+    return not (empty or few or drops_all) and (mask is None or not mask.requires_grad)
 
 
 # -- by tiles ------------------------------------------------------------------------------------------------
@@ -127,11 +130,6 @@ def _(grad: Any, _: Any, packed: Any, mask: Any, output: Any, residual: Any, opt
 
 
 # -- composed ------------------------------------------------------------------------------------------------
-
-
-def _composed(query: Any, key: Any, value: Any, mask: Any, options: Any) -> Any:
-    """y = p value, p by `_weights`, some of it dropped."""
-    return matmul(_dropped(_weights(query, key, mask, options), options), value)
 
 
 def _composed_grad(grad: Any, query: Any, key: Any, value: Any, mask: Any, options: Any) -> Any:

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from autograd.tensor import Tensor
-from ops.attention import added_to_scores, attend, attend_to_itself
-from ops.dropout import dropout
+from ops.attention import added_to_scores, attend, attend_to_itself, attention_options, attention_weights
+from ops.comparison import where
 from ops.joining import cat
-from ops.linear import linear, matmul
+from ops.linear import linear
 from ops.padding import pad
 from ops.reduction import mean
 from ops.shape import expand, permute, reshape, squeeze, transpose, unsqueeze
-from ops.softmax import softmax
 
 Projections = tuple[Any, Any, Any]
 
@@ -68,11 +67,10 @@ def multi_head_attention_forward(
     mask = None if causal else _merged_mask(attn_mask, key_padding_mask, num_heads, query, key)
     if bias_k is not None or static_k is not None or static_v is not None or add_zero_attn:
         qkv, mask = _extended(qkv, mask, bias_k, bias_v, static_k, static_v, add_zero_attn)
-    dropout_p, shown = dropout_p if training else 0.0, None
+    options = attention_options(1 / math.sqrt(qkv[0].shape[-1]), causal, dropout_p if training else 0.0)
+    attended, shown = _attend(qkv, mask, options), None
     if need_weights:
-        attended, shown = _attend_and_show(qkv, mask, dropout_p, average_attn_weights)
-    else:
-        attended = _attend(qkv, mask, causal, dropout_p)
+        attended, shown = _shown(attended, qkv, mask, options, average_attn_weights)
     output = _linear(_joined(attended), out_proj_weight, out_proj_bias)
     if unbatched:
         return squeeze(output, 1), None if shown is None else squeeze(shown, 0)
@@ -128,20 +126,20 @@ def _joined(x: Any) -> Any:
 # -- attention -----------------------------------------------------------------------------------------------
 
 
-def _attend(qkv: Any, mask: Any, causal: bool, dropout_p: float) -> Any:
+def _attend(qkv: Any, mask: Any, options: Any) -> Any:
     """Attend with every head: queries (N, H, L, E / H), keys and values (N, H, S, E / H)."""
-    scale = 1 / math.sqrt(qkv[0].shape[-1])
     if isinstance(qkv, Tensor):
-        return attend_to_itself(qkv, mask, scale, causal, dropout_p)
-    return attend(qkv[0], qkv[1], qkv[2], mask, scale, causal, dropout_p)
+        return attend_to_itself(qkv, mask, options)
+    return attend(qkv[0], qkv[1], qkv[2], mask, options)
 
 
-def _attend_and_show(qkv: Any, mask: Any, dropout_p: float, average: bool) -> tuple[Any, Any]:
-    """Return what `attend` would, and the weights. A query that may see no key gets NaN, as in PyTorch."""
-    q, k, v = qkv[0], qkv[1], qkv[2]
-    scores = matmul(q * (1 / math.sqrt(q.shape[-1])), transpose(k, -2, -1))
-    weights = dropout(softmax(scores if mask is None else scores + mask, -1), dropout_p)
-    return matmul(weights, v), mean(weights, dim=1) if average else weights
+def _shown(attended: Any, qkv: Any, mask: Any, options: Any, average: bool) -> tuple[Any, Any]:
+    """Return what was attended to, and the weights; of a query that may see no key, NaN as in PyTorch."""
+    weights = attention_weights(qkv[0], qkv[1], mask, options)
+    hidden = None if mask is None else np.isneginf(mask.array).all(axis=-1, keepdims=True)
+    if hidden is not None and hidden.any():
+        attended, weights = (where(Tensor(hidden), math.nan, x) for x in (attended, weights))
+    return attended, mean(weights, dim=1) if average else weights
 
 
 def _extended(

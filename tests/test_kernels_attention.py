@@ -12,7 +12,10 @@ from autograd.tape import grad as gradients
 from autograd.tensor import Tensor
 from ops import attention as composed
 from ops.kernels import attention as kernels
-from ops.kernels.random import dropout_forward
+from ops.kernels import attention_leaves as leaves
+from ops.kernels.jit import kernel
+from ops.kernels.random import dropout_forward, random_bits
+from ops.kernels.simd import address_of, call, lanes
 from ops.kernels.threads import least_threads
 from tests.naive import attention as naive
 
@@ -160,3 +163,21 @@ def test_dropped_weights_depend_on_the_key_alone():
             results.append(kernels.attention_forward(x, x, x, None, options).output)
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_counters_of_dropped_weights_have_64_bits():
+    """Weight number 2^32 and those after it are no copies of the first ones."""
+    first, step, words = 2**32 - 130, 40, np.array([3, 5, 1 << 31], np.int64)
+    for real in TYPES:
+        x, keep = np.ones((3, 32), real), np.ones(1, real)
+        run_leaf(leaves.drop(np.dtype(real)), x, words, keep, 32 // lanes(real), first, step)
+        for row, column in np.ndindex(x.shape):
+            counter = first + row + step * column
+            bits = random_bits(np.uint32(counter % 2**32), np.uint32(3), np.uint32(5 ^ counter >> 32))
+            assert x[row, column] == (bits <= words[2]), (row, column)
+
+
+@kernel
+def run_leaf(leaf, x, words, keep, vectors, first, step):
+    pitch = x.shape[1] * x.itemsize
+    call(leaf, address_of(x), pitch, x.shape[0], vectors, first, step, address_of(words), address_of(keep))

@@ -44,7 +44,7 @@ def exponential(e: Emitter, x: ir.Value) -> ir.Value:
     n = b.fsub(rounded, magic)
     r = e.multiply_add(n, number(e, -low), e.multiply_add(n, number(e, -high), x))
     y = number(e, 0)
-    degree = 7 if single else 13
+    degree = 6 if single else 13
     for k in range(degree, -1, -1):
         term = number(e, 1 / math.factorial(k))
         y = e.multiply_add(y, r, term) if k < degree else term
@@ -233,27 +233,32 @@ def drop(dtype: DTypeLike) -> int:
 
 
 def _emit_drop(e: Emitter) -> None:
+    """Counters are 64 bits in two halves: the lower ones of a row are added to `distances`, which may carry."""
     x, pitch, n_rows, n_vectors, first, step, key, scale = e.arguments
     b, factor = e.builder, e.load_broadcast(scale)
+    words = ir.VectorType(INT32, e.lanes)
     low, high, limit = (e.broadcast(b.trunc(e.load_integer(key, i), INT32)) for i in range(3))
-    long = ir.VectorType(ir.IntType(64), e.lanes)
-    lane = ir.Constant(long, list(range(e.lanes)))
-    steps = b.mul(lane, e.broadcast(step))
-    counter = e.variable(first)
+    lane, steps = ir.Constant(words, list(range(e.lanes))), e.broadcast(b.trunc(step, INT32))
 
-    def row(address: ir.Value) -> None:
-        at, count = e.variable(address), e.variable(e.get(counter))
-        with e.repeat(n_vectors):
-            counters = b.add(steps, e.broadcast(e.get(count)))
-            upper = b.trunc(b.lshr(counters, ir.Constant(long, [32] * e.lanes)), low.type)
-            bits = _random_bits(e, b.trunc(counters, low.type), low, b.xor(high, upper))
-            keep = b.icmp_unsigned("<=", bits, limit)
-            e.store(b.fmul(e.load(e.get(at)), b.select(keep, factor, e.zero)), e.get(at))
-            e.advance(at, e.vector_size)
-            e.advance(count, e.multiply(step, e.lanes))
-        e.advance(counter, 1)
+    def columns(shift: ir.Value, count: int) -> None:
+        lanes_before = [b.sdiv(e.add(shift, i * e.vector_size), INT(e.size)) for i in range(count)]
+        distances = [b.mul(b.add(e.broadcast(b.trunc(n, INT32)), lane), steps) for n in lanes_before]
+        counter = e.variable(first)
 
-    down_the_rows(e, x, pitch, n_rows, row)
+        def row(address: ir.Value) -> None:
+            lower = e.broadcast(b.trunc(e.get(counter), INT32))
+            upper = b.xor(high, e.broadcast(b.trunc(b.lshr(e.get(counter), INT(32)), INT32)))
+            carried = b.xor(high, e.broadcast(b.trunc(e.add(b.lshr(e.get(counter), INT(32)), 1), INT32)))
+            for place, distance in zip(places(e, address, count), distances, strict=True):
+                counters = b.add(lower, distance)
+                above = b.select(b.icmp_unsigned("<", counters, lower), carried, upper)
+                keep = b.icmp_unsigned("<=", _random_bits(e, counters, low, above), limit)
+                e.store(b.fmul(e.load(place), b.select(keep, factor, e.zero)), place)
+            e.advance(counter, 1)
+
+        down_the_rows(e, e.add(x, shift), pitch, n_rows, row)
+
+    side_by_side(e, n_vectors, columns)
 
 
 def _random_bits(e: Emitter, counter: ir.Value, low: ir.Value, high: ir.Value) -> ir.Value:
@@ -287,15 +292,16 @@ def scale_rows(dtype: DTypeLike) -> int:
 def _emit_scale_rows(e: Emitter) -> None:
     x, row_step, n_rows, n_columns, factors = e.arguments
     b, vectors = e.builder, e.builder.sdiv(n_columns, INT(e.lanes))
-    tail = e.mask(b.sub(n_columns, e.multiply(vectors, e.lanes)))
-    place = e.variable(factors)
+    left = b.sub(n_columns, e.multiply(vectors, e.lanes))
+    place, tail = e.variable(factors), e.mask(left)
 
     def scale(row: ir.Value) -> None:
         at, factor = e.variable(row), e.load_broadcast(e.get(place))
         with e.repeat(vectors):
             e.store(b.fmul(e.load(e.get(at)), factor), e.get(at))
             e.advance(at, e.vector_size)
-        e.store(b.fmul(e.load(e.get(at), tail), factor), e.get(at), tail)
+        with e.when(left, ">", 0):
+            e.store(b.fmul(e.load(e.get(at), tail), factor), e.get(at), tail)
         e.advance(place, e.size)
 
     down_the_rows(e, x, row_step, n_rows, scale)

@@ -410,9 +410,10 @@ _networks = [
         torch="scaled_dot_product_attention",
     ),
     Row(
-        attention.attend_to_itself,
-        of((3, 2, 8, 3), None, scale=choice(0.5, 1.0), is_causal=choice(False, True)),
-        lambda x, mask, scale, is_causal: _attention(x[0] * scale * np.sqrt(3), x[1], x[2], is_causal),
+        lambda packed, **options: attention.attend_to_itself(packed, None, attention.attention_options(**options)),
+        of((3, 2, 8, 3), scale=choice(0.5, 1.0), is_causal=choice(False, True), dropout_p=choice(0.0)),
+        lambda x, scale, is_causal, dropout_p: _attention(x[0] * scale * np.sqrt(3), x[1], x[2], is_causal),
+        name="attend_to_itself",
         torch=None,
     ),
     Row(
