@@ -11,6 +11,7 @@ from nn.module_registry import BUFFER, MODULE, PARAMETER, Registry
 from nn.parameter import Parameter, typename
 
 EXTRA = "_extra_state"
+PENDING = "copy_later"  # in the metadata a module is told: what takes copies to be made once everything fits
 
 
 class IncompatibleKeys(NamedTuple):
@@ -93,7 +94,8 @@ class State(Registry):
         """Copy the values of a `state_dict` into this module; return the missing and the unexpected keys.
 
         Values of another shape raise RuntimeError, and so do missing and unexpected keys if `strict`: one
-        error names them all.
+        error names them all, and nothing is copied. (Two exceptions: a subclass's own `_load_from_state_dict` copies
+        when it is called, and hooks called after loading, which may change the lists of keys, see all values copied.)
 
         Args:
             state_dict: tensors by their path.
@@ -103,18 +105,20 @@ class State(Registry):
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
         metadata = getattr(state_dict, "_metadata", {})
-        keys = IncompatibleKeys([], [])
-        errors: list[str] = []
-        _load(self, OrderedDict(state_dict), "", _Loading(metadata, strict, assign, keys, errors))
-        if strict:
-            for what, names in (("Unexpected", keys.unexpected_keys), ("Missing", keys.missing_keys)):
-                if names:
-                    quoted = ", ".join(f'"{name}"' for name in names)
-                    errors.insert(0, f"{what} key(s) in state_dict: {quoted}. ")
-        if errors:
-            listed = "\n\t".join(errors)
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}")
-        return keys
+        loading = _Loading(metadata, assign, IncompatibleKeys([], []), [], [], [])
+        _load(self, OrderedDict(state_dict), "", loading)
+        if loading.errors or (strict and not loading.hooks):
+            loading.check(self, strict)
+        for copy in loading.pending:
+            copy()
+        for module, hook in loading.hooks:
+            if hook(module, loading.keys) is not None:
+                raise AssertionError(
+                    "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
+                    "values, if incompatible_keys need to be modified, it should be done inplace."
+                )
+        loading.check(self, strict)
+        return loading.keys
 
     def _load_from_state_dict(
         self,
@@ -130,24 +134,24 @@ class State(Registry):
         hooks = self._state_hooks
         for hook in list(hooks.load_pre.values()) if hooks else ():
             hook(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-        assign = local_metadata.get("assign_to_params_buffers", False)
+        assign, later = local_metadata.get("assign_to_params_buffers", False), local_metadata.get(PENDING, _now)
         own = self._of_kind(PARAMETER, BUFFER)
         for name, value in own.items():
             key = prefix + name
             if key in state_dict:
                 if value is not None:
-                    _take(self, name, state_dict[key], key, assign, error_msgs)
+                    _take(self, name, state_dict[key], key, assign, error_msgs, later)
             elif value is not None and strict:
                 missing_keys.append(key)
         has_extra = type(self).set_extra_state is not State.set_extra_state
         if has_extra and prefix + EXTRA in state_dict:
-            self.set_extra_state(state_dict[prefix + EXTRA])
-        elif has_extra and strict:
-            missing_keys.append(prefix + EXTRA)
+            extra = state_dict[prefix + EXTRA]
+            later(lambda: self.set_extra_state(extra))
+        elif strict and has_extra != (prefix + EXTRA in state_dict):
+            (missing_keys if has_extra else unexpected_keys).append(prefix + EXTRA)
         if strict:
-            known = {name for name, value in own.items() if value is not None} | ({EXTRA} if has_extra else set())
-            children = {name for name, module in self._of_kind(MODULE).items() if module is not None}
-            unexpected_keys.extend(_unexpected(state_dict, prefix, known, children))
+            known = {name for name, value in own.items() if value is not None} | {EXTRA}
+            unexpected_keys.extend(_unexpected(state_dict, prefix, known, set(self._of_kind(MODULE))))
 
     # -- hooks -----------------------------------------------------------------------------------------------
 
@@ -176,35 +180,63 @@ class State(Registry):
 class _Loading(NamedTuple):
     """What one `load_state_dict` carries from module to module."""
 
-    metadata: Mapping[str, Any]
-    strict: bool
+    metadata: Any
     assign: bool
     keys: IncompatibleKeys
     errors: list[str]
+    pending: list[Callable[[], None]]  # the copies to be made when everything is known to fit
+    hooks: list[tuple[Any, Callable[..., Any]]]  # and what is to be called then
+
+    def check(self, module: Any, strict: bool) -> None:
+        """Raise one error for everything that does not fit."""
+        errors = list(self.errors)
+        if strict:
+            for what, names in (("Unexpected", self.keys.unexpected_keys), ("Missing", self.keys.missing_keys)):
+                if names:
+                    quoted = ", ".join(f'"{name}"' for name in names)
+                    errors.insert(0, f"{what} key(s) in state_dict: {quoted}. ")
+        if errors:
+            listed = "\n\t".join(errors)
+            raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{listed}")
+
+    def metadata_of(self, module: Any, path: str) -> dict[str, Any]:
+        """Return what `_load_from_state_dict` is told of one module's entries."""
+        known = self.metadata.get(path) if isinstance(self.metadata, Mapping) else None
+        local = dict(known) if isinstance(known, Mapping) else {}
+        if self.assign:
+            local["assign_to_params_buffers"] = True
+        if type(module)._load_from_state_dict.__module__.partition(".")[0] == __package__:
+            local[PENDING] = self.pending.append  # other libraries' may look at the values after super()
+        return local
 
 
 def _load(module: Any, state_dict: dict[str, Any], prefix: str, loading: _Loading) -> None:
-    """Load a module and those below it."""
-    local_metadata = dict(loading.metadata.get(prefix[:-1], {}))
-    if loading.assign:
-        local_metadata["assign_to_params_buffers"] = True
-    module._load_from_state_dict(state_dict, prefix, local_metadata, loading.strict, *loading.keys, loading.errors)
+    """Prepare the loading of a module and those below it."""
+    local_metadata = loading.metadata_of(module, prefix[:-1])
+    module._load_from_state_dict(state_dict, prefix, local_metadata, True, *loading.keys, loading.errors)
     for name, child in module._of_kind(MODULE).items():
         if child is not None:
             below = f"{prefix}{name}."
             own = {key: value for key, value in state_dict.items() if key.startswith(below)}
             _load(child, own, below, loading)
     hooks = module._state_hooks
-    for hook in list(hooks.load_post.values()) if hooks else ():
-        if hook(module, loading.keys) is not None:
-            raise RuntimeError(
-                "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
-                "values, if incompatible_keys need to be modified, it should be done inplace."
-            )
+    loading.hooks.extend((module, hook) for hook in (hooks.load_post.values() if hooks else ()))
 
 
-def _take(module: Any, name: str, given: Any, key: str, assign: bool, errors: list[str]) -> None:
-    """Copy or assign one entry."""
+def _now(copy: Callable[[], None]) -> None:
+    copy()
+
+
+def _take(
+    module: Any,
+    name: str,
+    given: Any,
+    key: str,
+    assign: bool,
+    errors: list[str],
+    later: Callable[[Callable[[], None]], None],
+) -> None:
+    """Copy or assign one entry, now or later, if it fits."""
     value = getattr(module, name)
     if not isinstance(given, Tensor):
         errors.append(
@@ -219,14 +251,21 @@ def _take(module: Any, name: str, given: Any, key: str, assign: bool, errors: li
             f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the shape "
             f"in current model is {value.shape}."
         )
-    elif not assign:
-        write(value, given.array, "load_state_dict")
-    elif isinstance(value, Parameter) and not (
+    elif assign:
+        later(lambda: _assign(module, name, value, given))
+    elif not value.array.flags.writeable:
+        errors.append(f'While copying the parameter named "{key}", the parameter\'s memory is read-only')
+    else:
+        later(lambda: write(value, given.array, "load_state_dict"))
+
+
+def _assign(module: Any, name: str, value: Tensor, given: Tensor) -> None:
+    """Put the given tensor in the place of `value`; a parameter stays one that wants gradients or not."""
+    if isinstance(value, Parameter) and not (
         isinstance(given, Parameter) and given.requires_grad == value.requires_grad
     ):
-        setattr(module, name, Parameter(given, value.requires_grad))
-    else:
-        setattr(module, name, given)
+        given = Parameter(given, value.requires_grad)
+    setattr(module, name, given)
 
 
 def _unexpected(state_dict: Mapping[str, Any], prefix: str, known: set[str], children: set[str]) -> list[str]:

@@ -419,9 +419,11 @@ def test_load_state_dict_reports_everything_at_once() -> None:
 
 def test_load_state_dict_not_strict() -> None:
     net = Net()
-    result = net.load_state_dict({"first.scale": tensor(3), "extra": tensor(1)}, strict=False)
-    assert result.missing_keys == []
-    assert result.unexpected_keys == []
+    given = tensor(3)
+    result = net.load_state_dict({"first.scale": given, "extra": tensor(1)}, strict=False)
+    assert result.missing_keys == [key for key in net.state_dict() if key != "first.scale"]
+    assert result.unexpected_keys == ["extra"]
+    assert net.first.scale.tolist() == given.tolist()
     with pytest.raises(RuntimeError, match="size mismatch for first.scale"):
         net.load_state_dict({"first.scale": tensor(4)}, strict=False)
     with pytest.raises(TypeError, match="Expected state_dict to be dict-like"):
