@@ -1,4 +1,4 @@
-"""No file makes `load` crash, hang, take much memory or run anything; `tests/hostile_files.py` says which are tried."""
+"""No file makes `load` crash, hang, take much memory or run anything; `tests/hostile/` says which are tried."""
 
 import io
 import json
@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 
 import autograd
-from tests import hostile_files
+from tests.hostile import pt
+from tests.hostile.cases import FORMATS
 
 COUNT = int(os.environ.get("HOSTILE_FILES", "500"))  # files of each format
 SECONDS = 120
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("format", hostile_files.FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_damaged_and_hostile_files(format):
-    command = [sys.executable, "-m", "tests.hostile_files", format, str(COUNT)]
+    command = [sys.executable, "-m", "tests.hostile", format, str(COUNT)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=SECONDS, check=False)
     assert done.returncode == 0, f"the process died: {done.returncode}\n{done.stderr[-3000:]}"
     report = json.loads(done.stdout)
@@ -36,10 +37,10 @@ def test_damaged_and_hostile_files(format):
     assert refused > 0.85 * report["files"]
 
 
-@pytest.mark.parametrize("format", hostile_files.FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_the_good_file_is_read(format):
     """The damaged ones would be refused, too, if it were not."""
-    value = autograd.load(io.BytesIO(hostile_files.FORMATS[format][0]()))
+    value = autograd.load(io.BytesIO(FORMATS[format][0]()))
     if format == "pt":
         assert value["model"]["weight"].tolist() == [0, 1, 2, 3]
         assert value["model"]["square"].tolist() == [[0, 2], [1, 3]]
@@ -53,7 +54,7 @@ def test_the_good_file_is_read(format):
 
 
 def test_pytorch_reads_the_good_file_alike(torch):
-    content = hostile_files.good_pt()
+    content = pt.good_pt()
     theirs, ours = torch.load(io.BytesIO(content)), autograd.load(io.BytesIO(content))
     assert list(theirs["model"]) == list(ours["model"])
     for name, value in theirs["model"].items():
@@ -64,8 +65,8 @@ def test_pytorch_reads_the_good_file_alike(torch):
 def test_the_guard_sees_what_is_harmful(tmp_path):
     """The test above would pass, too, if it noted nothing."""
     code = (
-        "import os, sys; from tests import hostile_files\n"
-        "events = []; stop = hostile_files.guard(events)\n"
+        "import os, sys; from tests.hostile import guarded\n"
+        "events = []; stop = guarded.guard(events)\n"
         "eval('1'); os.system('true'); open(sys.argv[1], 'w').close()\n"
         "try: bytearray(1 << 30)\n"
         "except MemoryError: events.append('memory')\n"
@@ -79,7 +80,7 @@ def test_the_guard_sees_what_is_harmful(tmp_path):
 
 def test_calls_in_pickles_would_do_harm():
     """What is refused is what Python's own unpickler would run."""
-    programs = [program for program in hostile_files.calls("PWNED") if b"cos\nsystem\n" in program]
+    programs = [program for program in pt.calls("PWNED") if b"cos\nsystem\n" in program]
     assert len(programs) >= 3
-    with zipfile.ZipFile(io.BytesIO(hostile_files.torch_file(programs[0]))) as archive:
+    with zipfile.ZipFile(io.BytesIO(pt.torch_file(programs[0]))) as archive:
         assert b"touch PWNED" in archive.read("x/data.pkl")

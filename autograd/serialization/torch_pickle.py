@@ -5,7 +5,6 @@ takes the place of whatever would be built of it; so the message can say where i
 Opcodes: Python's pickletools.py, protocols 2 to 5, without text, extension codes, instances and foreign buffers.
 """
 
-import struct
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,17 @@ from typing import Any
 import numpy as np
 
 from autograd.serialization.errors import FileError
+from autograd.serialization.pickle_arguments import (
+    Reader,
+    counted,
+    double,
+    fixed,
+    nothing,
+    signed,
+    text,
+    two_lines,
+    unsigned,
+)
 from autograd.serialization.tensors import integers, is_key
 
 DICTS = (dict, OrderedDict, Counter)
@@ -181,63 +191,6 @@ def set_array(machine: Machine, target: np.ndarray, state: Any) -> None:
     target.__setstate__((1, shape, dtype, fortran_order is True, own))  # type: ignore[arg-type]  # the stubs want NumPy's bool
 
 
-# -- arguments --------------------------------------------------------------------------------------------------------
-
-Reader = Callable[[bytes, int], tuple[Any, int]]  # of an argument at a position: its value, and where it ends
-
-
-def _nothing(content: bytes, begin: int) -> tuple[None, int]:
-    return None, begin
-
-
-def _line(content: bytes, begin: int) -> tuple[str, int]:
-    end = content.index(b"\n", begin)
-    return content[begin:end].decode(), end + 1
-
-
-def _two_lines(content: bytes, begin: int) -> tuple[str, int]:
-    module, end = _line(content, begin)
-    name, end = _line(content, end)
-    return f"{module} {name}", end
-
-
-def _fixed(size: int, convert: Callable[[bytes], Any]) -> Reader:
-    def read(content: bytes, begin: int) -> tuple[Any, int]:
-        end = begin + size
-        if end > len(content):
-            raise FileError("its pickle ends within a number")
-        return convert(content[begin:end]), end
-
-    return read
-
-
-def _counted(width: int, convert: Callable[[bytes], Any]) -> Reader:
-    def read(content: bytes, begin: int) -> tuple[Any, int]:
-        start = begin + width
-        end = start + int.from_bytes(content[begin:start], "little")
-        if end > len(content):
-            raise FileError("its pickle ends within a string")
-        return convert(content[start:end]), end
-
-    return read
-
-
-def _unsigned(raw: bytes) -> int:
-    return int.from_bytes(raw, "little")
-
-
-def _signed(raw: bytes) -> int:
-    return int.from_bytes(raw, "little", signed=True)
-
-
-def _float(raw: bytes) -> float:
-    return float(struct.unpack(">d", raw)[0])
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogatepass")
-
-
 # -- opcodes ----------------------------------------------------------------------------------------------------------
 
 
@@ -254,62 +207,62 @@ def _recall(machine: Machine, number: int) -> None:
 
 
 STOP = ord(".")
-_U1, _U4 = _fixed(1, _unsigned), _fixed(4, _unsigned)
+_U1, _U4 = fixed(1, unsigned), fixed(4, unsigned)
 
 _TABLE: dict[bytes, tuple[Reader, Callable[[Machine, Any], Any]]] = {
     b"\x80": (_U1, lambda m, protocol: None),
-    b"\x95": (_fixed(8, _unsigned), lambda m, frame: None),
+    b"\x95": (fixed(8, unsigned), lambda m, frame: None),
     # numbers and strings
-    b"N": (_nothing, lambda m, _: m.stack.append(None)),
-    b"\x88": (_nothing, lambda m, _: m.stack.append(True)),
-    b"\x89": (_nothing, lambda m, _: m.stack.append(False)),
+    b"N": (nothing, lambda m, _: m.stack.append(None)),
+    b"\x88": (nothing, lambda m, _: m.stack.append(True)),
+    b"\x89": (nothing, lambda m, _: m.stack.append(False)),
     b"K": (_U1, _push),
-    b"M": (_fixed(2, _unsigned), _push),
-    b"J": (_fixed(4, _signed), _push),
-    b"\x8a": (_counted(1, _signed), _push),
-    b"\x8b": (_counted(4, _signed), _push),
-    b"G": (_fixed(8, _float), _push),
-    b"X": (_counted(4, _text), _push),
-    b"\x8c": (_counted(1, _text), _push),
-    b"\x8d": (_counted(8, _text), _push),
-    b"B": (_counted(4, bytes), _push),
-    b"C": (_counted(1, bytes), _push),
-    b"\x8e": (_counted(8, bytes), _push),
-    b"\x96": (_counted(8, bytearray), _push),
+    b"M": (fixed(2, unsigned), _push),
+    b"J": (fixed(4, signed), _push),
+    b"\x8a": (counted(1, signed), _push),
+    b"\x8b": (counted(4, signed), _push),
+    b"G": (fixed(8, double), _push),
+    b"X": (counted(4, text), _push),
+    b"\x8c": (counted(1, text), _push),
+    b"\x8d": (counted(8, text), _push),
+    b"B": (counted(4, bytes), _push),
+    b"C": (counted(1, bytes), _push),
+    b"\x8e": (counted(8, bytes), _push),
+    b"\x96": (counted(8, bytearray), _push),
     # containers
-    b"}": (_nothing, lambda m, _: m.stack.append({})),
-    b"]": (_nothing, lambda m, _: m.stack.append([])),
-    b")": (_nothing, lambda m, _: m.stack.append(())),
-    b"\x8f": (_nothing, lambda m, _: m.stack.append(set())),
-    b"(": (_nothing, lambda m, _: m.marks.append(len(m.stack))),
-    b"t": (_nothing, lambda m, _: m.stack.append(tuple(m.since_mark()))),
-    b"\x85": (_nothing, lambda m, _: m.tuple_of(1)),
-    b"\x86": (_nothing, lambda m, _: m.tuple_of(2)),
-    b"\x87": (_nothing, lambda m, _: m.tuple_of(3)),
-    b"l": (_nothing, lambda m, _: m.stack.append(m.since_mark())),
-    b"d": (_nothing, lambda m, _: m.push_dict()),
-    b"\x91": (_nothing, lambda m, _: m.stack.append(frozenset(map(_checked, m.since_mark())))),
-    b"a": (_nothing, lambda m, _: m.append([m.stack.pop()])),
-    b"e": (_nothing, lambda m, _: m.append(m.since_mark())),
-    b"s": (_nothing, lambda m, _: m.set_items([m.stack.pop(-2), m.stack.pop()])),
-    b"u": (_nothing, lambda m, _: m.set_items(m.since_mark())),
-    b"\x90": (_nothing, lambda m, _: m.add(m.since_mark())),
+    b"}": (nothing, lambda m, _: m.stack.append({})),
+    b"]": (nothing, lambda m, _: m.stack.append([])),
+    b")": (nothing, lambda m, _: m.stack.append(())),
+    b"\x8f": (nothing, lambda m, _: m.stack.append(set())),
+    b"(": (nothing, lambda m, _: m.marks.append(len(m.stack))),
+    b"t": (nothing, lambda m, _: m.stack.append(tuple(m.since_mark()))),
+    b"\x85": (nothing, lambda m, _: m.tuple_of(1)),
+    b"\x86": (nothing, lambda m, _: m.tuple_of(2)),
+    b"\x87": (nothing, lambda m, _: m.tuple_of(3)),
+    b"l": (nothing, lambda m, _: m.stack.append(m.since_mark())),
+    b"d": (nothing, lambda m, _: m.push_dict()),
+    b"\x91": (nothing, lambda m, _: m.stack.append(frozenset(map(_checked, m.since_mark())))),
+    b"a": (nothing, lambda m, _: m.append([m.stack.pop()])),
+    b"e": (nothing, lambda m, _: m.append(m.since_mark())),
+    b"s": (nothing, lambda m, _: m.set_items([m.stack.pop(-2), m.stack.pop()])),
+    b"u": (nothing, lambda m, _: m.set_items(m.since_mark())),
+    b"\x90": (nothing, lambda m, _: m.add(m.since_mark())),
     # the stack and the memo
-    b"0": (_nothing, lambda m, _: m.stack.pop()),
-    b"1": (_nothing, lambda m, _: m.since_mark()),
-    b"2": (_nothing, lambda m, _: m.stack.append(m.stack[-1])),
+    b"0": (nothing, lambda m, _: m.stack.pop()),
+    b"1": (nothing, lambda m, _: m.since_mark()),
+    b"2": (nothing, lambda m, _: m.stack.append(m.stack[-1])),
     b"q": (_U1, _memoize),
     b"r": (_U4, _memoize),
-    b"\x94": (_nothing, _memoize),
+    b"\x94": (nothing, _memoize),
     b"h": (_U1, _recall),
     b"j": (_U4, _recall),
     # what the closed list allows
-    b"c": (_two_lines, lambda m, name: m.push_global(name)),
-    b"\x93": (_nothing, lambda m, _: m.push_named()),
-    b"R": (_nothing, lambda m, _: m.call()),
-    b"\x81": (_nothing, lambda m, _: m.call()),
-    b"b": (_nothing, lambda m, _: m.set_state()),
-    b"Q": (_nothing, lambda m, _: m.stack.append(m.storage(m.stack.pop()))),
+    b"c": (two_lines, lambda m, name: m.push_global(name)),
+    b"\x93": (nothing, lambda m, _: m.push_named()),
+    b"R": (nothing, lambda m, _: m.call()),
+    b"\x81": (nothing, lambda m, _: m.call()),
+    b"b": (nothing, lambda m, _: m.set_state()),
+    b"Q": (nothing, lambda m, _: m.stack.append(m.storage(m.stack.pop()))),
 }
 
 OPCODES = {code[0]: entry for code, entry in _TABLE.items()}
