@@ -31,8 +31,8 @@ commands:
   roofline [NAME ...]  each kernel's share of the measured peak or bandwidth, and a plot
 """
 EXAMPLES = """\
-variants: eager, channels_last (images and model), fused (optimisers), compiled (torch.compile), malloc (freed memory
-stays mapped), joined by + as in channels_last+fused; jax; all. A variant takes part where it makes a difference.
+variants: eager, channels_last (images and model), fused, foreach (optimisers), compiled (torch.compile), malloc (freed
+memory stays mapped), joined by + as in channels_last+fused; jax; all. A variant takes part where it makes a difference.
 
 examples:
   python -m benchmarks kernels/conv3x3/                    every case whose name begins so

@@ -26,7 +26,7 @@ class Case:
         name: a path, `suite/group/.../case`; the beginning of a name selects all that begin with it.
         build: returns the work of one library.
         what: one line for the reader.
-        features: which of PyTorch's features make a difference: "channels_last", "fused", "compiled".
+        features: which of PyTorch's features make a difference: "channels_last", "fused", "foreach", "compiled".
         tolerance: allowed size (root mean square) of a difference over the size of the values, for each array compared.
         operations: how many operations one step has, to state a time per operation (or per sample).
         flops, traffic: arithmetic operations of a step, and bytes it must read and write at least.

@@ -14,7 +14,8 @@ MODULES = {
 class Library(NamedTuple):
     """A library under the names PyTorch programs use.
 
-    `features` are the ways of using PyTorch better than by default: "channels_last", "fused", "compiled".
+    `features` are the ways of using PyTorch better than by default: "channels_last", "fused", "foreach",
+    "compiled".
     """
 
     name: str
@@ -43,8 +44,8 @@ class Library(NamedTuple):
 
     def optimizer(self, name: str, parameters: Any, **options: Any) -> Any:
         """Return an optimiser of `nn.optim`."""
-        if "fused" in self.features:
-            options["fused"] = True
+        for how in self.features & {"fused", "foreach"}:
+            options[how] = True
         return getattr(self.optim, name)(parameters, **options)
 
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.case import Case
 
-FEATURES = ("channels_last", "fused", "compiled", "malloc")
-DEFAULT = ("eager", "channels_last", "fused", "channels_last+fused")
+FEATURES = ("channels_last", "fused", "foreach", "compiled", "malloc")
+DEFAULT = ("eager", "channels_last", "fused", "channels_last+fused", "foreach")
 ALL = (*DEFAULT, "malloc", "channels_last+fused+malloc", "compiled", "compiled+channels_last+fused", "jax")
 
 # glibc then returns no freed block to the system, so that large results do not fault their pages in anew.

@@ -16,8 +16,21 @@ MODELS: dict[str, list[tuple[int, ...]]] = {
 KINDS: dict[str, tuple[str, dict[str, Any], int]] = {  # name, options, numbers read and written per parameter
     "sgd": ("SGD", {"lr": 0.01}, 3),
     "sgd-momentum": ("SGD", {"lr": 0.01, "momentum": 0.9}, 5),
+    "asgd": ("ASGD", {"lr": 0.01}, 5),
+    "rprop": ("Rprop", {"lr": 0.01}, 7),
     "adam": ("Adam", {"lr": 1e-3}, 7),
+    "adam-amsgrad": ("Adam", {"lr": 1e-3, "amsgrad": True}, 9),
+    "adamw": ("AdamW", {"lr": 1e-3}, 7),
+    "adamax": ("Adamax", {"lr": 1e-3}, 7),
+    "nadam": ("NAdam", {"lr": 1e-3}, 7),
+    "radam": ("RAdam", {"lr": 1e-3}, 7),
+    "rmsprop": ("RMSprop", {"lr": 1e-3}, 5),
+    "rmsprop-centered-momentum": ("RMSprop", {"lr": 1e-3, "centered": True, "momentum": 0.9}, 9),
+    "adagrad": ("Adagrad", {"lr": 0.01}, 5),
+    "adadelta": ("Adadelta", {"lr": 1.0}, 7),
 }
+FUSED = ("SGD", "Adam", "AdamW", "Adagrad")
+"""The optimisers of which PyTorch has a fused step."""
 
 
 def cases() -> Iterator[Case]:
@@ -27,7 +40,7 @@ def cases() -> Iterator[Case]:
             yield Case(
                 f"kernels/optimizer/{kind}-{model}",
                 lambda library, shapes=shapes, name=name, options=options: update(library, shapes, name, options),
-                features=frozenset({"fused"}),
+                features=frozenset({"foreach", "fused"} if name in FUSED else {"foreach"}),
                 traffic=4 * numbers * sum(map(prod, shapes)),
             )
     for size, shape in {"64k": (128, 512), "2m": (2048, 1024)}.items():

@@ -27,6 +27,7 @@ def adam_rates(grads, scalars, rates, lr, beta1, beta2):
 @functools.cache
 def adam_loop(real: type, amsgrad: bool) -> Function:
     """Compile the update of `adam`."""
+    last = STATE + 1 + int(amsgrad)
 
     @kernel
     def part(start, stop, blocks, table, sizes, rates, like, sign, beta1, beta2, eps, l2, shrink):
@@ -41,24 +42,17 @@ def adam_loop(real: type, amsgrad: bool) -> Function:
             g = block_of(table, sizes, GRAD, i, a, like)
             m = block_of(table, sizes, STATE, i, a, like)
             v = block_of(table, sizes, STATE + 1, i, a, like)
-            if amsgrad:
-                top = block_of(table, sizes, STATE + 2, i, a, like)
-                for j in range(p.size):
-                    d = decayed(sign * g[j], l2, p[j])
-                    m[j] = b1 * m[j] + gain1 * d
-                    v[j] = b2 * v[j] + gain2 * d * d
-                for j in range(p.size):
-                    w, t = v[j], top[j]
-                    top[j] = t if t >= w else w  # NaN goes on: it stays in v
-                for j in range(p.size):
-                    p[j] = p[j] * shrink - step * m[j] / (math.sqrt(top[j]) * scale + eps)
-            else:
-                for j in range(p.size):
-                    d = decayed(sign * g[j], l2, p[j])
-                    first = b1 * m[j] + gain1 * d
-                    second = b2 * v[j] + gain2 * d * d
-                    m[j], v[j] = first, second
-                    p[j] = p[j] * shrink - step * first / (math.sqrt(second) * scale + eps)
+            top = block_of(table, sizes, last, i, a, like)
+            for j in range(p.size):
+                d = decayed(sign * g[j], l2, p[j])
+                first = b1 * m[j] + gain1 * d
+                second = b2 * v[j] + gain2 * d * d
+                m[j], v[j] = first, second
+                if amsgrad:
+                    largest = top[j]
+                    second = largest if largest >= second else second  # NaN goes on: it stays in v
+                    top[j] = second
+                p[j] = p[j] * shrink - step * first / (math.sqrt(second) * scale + eps)
 
     return split(part)
 
