@@ -53,8 +53,10 @@ def _fan(tensor: Tensor, mode: str) -> int:
     return fans(tensor)[modes.index(mode.lower())]
 
 
-def _precision(tensor: Tensor) -> Any:
+def _precision(tensor: Tensor, name: str) -> Any:
     """Return the type random numbers are drawn in."""
+    if not tensor.is_floating_point():
+        raise NotImplementedError(f"{name}: expected a floating-point tensor, got {tensor.dtype}")
     return np.float64 if tensor.array.dtype == np.float64 else np.float32
 
 
@@ -63,7 +65,9 @@ def _precision(tensor: Tensor) -> Any:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw from U(a, b)."""
-    values = resolve(generator).numpy.random(tensor.array.shape, dtype=_precision(tensor))
+    if not a <= b:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}")
+    values = resolve(generator).numpy.random(tensor.array.shape, dtype=_precision(tensor, "uniform_"))
     values *= b - a
     values += a
     write(tensor, values, "uniform_")
@@ -74,7 +78,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     """Draw from N(mean, std²)."""
     if std < 0:
         raise RuntimeError(f"normal_ expects std >= 0.0, but found std {std}")
-    values = resolve(generator).numpy.standard_normal(tensor.array.shape, dtype=_precision(tensor))
+    values = resolve(generator).numpy.standard_normal(tensor.array.shape, dtype=_precision(tensor, "normal_"))
     values *= std
     values += mean
     write(tensor, values, "normal_")
@@ -90,8 +94,9 @@ def trunc_normal_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Draw from N(mean, std²) restricted to [a, b]."""
-    if std <= 0 or a >= b:
-        raise ValueError(f"trunc_normal_: expected std > 0 and a < b, got std={std}, a={a}, b={b}")
+    if not std > 0 or not a <= b:
+        raise RuntimeError(f"trunc_normal_: expected std > 0 and a <= b, got std={std}, a={a}, b={b}")
+    _precision(tensor, "trunc_normal_")
     rng = resolve(generator).numpy
     values = _truncated(rng, tensor.array.size, (a - mean) / std, (b - mean) / std)
     write(tensor, np.clip(values * std + mean, a, b).reshape(tensor.array.shape), "trunc_normal_")
@@ -127,6 +132,9 @@ def _truncated(rng: np.random.Generator, count: int, low: float, high: float) ->
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with one value."""
+    if not isinstance(val, (int, float, np.number, Tensor)):
+        raise TypeError(f"constant_: expected a number, got {type(val).__name__}")
+    val = val.item() if isinstance(val, Tensor) else val
     write(tensor, val, "constant_")
     return tensor
 
