@@ -17,6 +17,7 @@ import numpy as np
 from autograd.primitive import primitive
 from autograd.tape import grad as gradients
 from autograd.tensor import Tensor
+from autograd.views import view_primitive
 from ops.activation import relu
 from ops.dropout import dropout as dropped
 from ops.elementary import sigmoid, tanh
@@ -163,6 +164,27 @@ CELLS: dict[str, Any] = {
     "gru": gru_step,
 }
 
+# -- outputs -------------------------------------------------------------------------------------------------
+
+
+@view_primitive
+def part_of(x: Any, *, first: int, shape: Steps) -> Any:
+    """The elements of a vector from `first` on, in a shape."""
+    return x[first : first + math.prod(shape)].reshape(shape)
+
+
+@primitive
+def placed(x: Any, *, first: int, size: int) -> Any:
+    """A vector of zeros but for the elements of x, from `first` on: the adjoint of `part_of`."""
+    y = np.empty(size, x.dtype)
+    y[:first], y[first + x.size :] = 0, 0
+    y[first : first + x.size].reshape(x.shape)[...] = x
+    return y
+
+
+part_of.vjp(x=lambda grad, x_shape, first: placed(grad, first=first, size=x_shape[0]))
+placed.vjp(x=lambda grad, x_shape, first: part_of(grad, first=first, shape=x_shape))
+
 # -- several layers ------------------------------------------------------------------------------------------
 
 
@@ -182,12 +204,8 @@ def one_pass(
     flat = run(x, h, c, *weights, kind=kind, steps=steps, reverse=reverse)
     rows, B, P = sum(steps), max(steps), weights.hh.shape[1]
     H = P if weights.hr is None else weights.hr.shape[1]
-
-    def part(first: int, *shape: int) -> Any:
-        return reshape(narrow(flat, 0, first, math.prod(shape)), shape)
-
-    y, last = part(0, *x.shape[:-1], P), part(rows * P, B, P)
-    return Passed(y, last, part((rows + B) * P, B, H) if kind == "lstm" else None)
+    y, last = part_of(flat, first=0, shape=(*x.shape[:-1], P)), part_of(flat, first=rows * P, shape=(B, P))
+    return Passed(y, last, part_of(flat, first=(rows + B) * P, shape=(B, H)) if kind == "lstm" else None)
 
 
 def recurrent_network(

@@ -110,7 +110,8 @@ def backward(
     draw = np.empty((B, H) if shape.projected else (0, H), dtype)
     shapes = [(G, I), (G, P), (G,), (G,), (P, H) if shape.projected else (0, H)]
     chunks = (plan.chunks,) if plan.chunks > 1 else ()  # each adds to sums of its own
-    sums = [np.zeros(chunks + each if needs.weights else (0,), dtype) for each in shapes]
+    make = np.empty if rows else np.zeros  # the first step that is taken stores, the others add
+    sums = [make(chunks + each if needs.weights else (0,), dtype) for each in shapes]
     operands = [
         grad, *(each.reshape(-1) for each in kept), dx.reshape(-1), dh, dc, draw.reshape(-1),
         *(each.reshape(-1) for each in sums), *flat_weights(w_ih, w_hh, w_hr), np.ones(1, dtype),

@@ -207,7 +207,7 @@ def retrace_steps(
     hidden_0 = d_0 + is_gru * capacity * d_row
     x_0 = hidden_0 + capacity * d_row
     state, cells, raw_state = dh + low * P * size, dc + low * H * size, draw + low * H * size
-    filled = 0
+    filled, mode, projection_mode = 0, 0, 0  # the first rows' share is stored, that of others added
     for s in range(T - 1, -1, -1):
         first, n = load_integers(layout + steps + 16 * s, 2)
         count = min(n, high) - low
@@ -220,8 +220,9 @@ def retrace_steps(
                         panel_row, P, count, H, raw_state, H * size, 0, 0)  # fmt: skip
                 if want_weights != 0:
                     product(layout + outer, layout + outer_h, 2, state, size, P * size, raw + at * H * size,
-                            outer_columns * size, H * size, count, P, H, dw_hr + t * P * H * size, H * size, 1,
-                            0)  # fmt: skip
+                            outer_columns * size, H * size, count, P, H, dw_hr + t * P * H * size, H * size,
+                            projection_mode, 0)  # fmt: skip
+                    projection_mode = 1
             call(cell, count, H, gates + at * G * size, kept + at * H * size, row + I * size, joined_pitch * size,
                  raw_state if projected != 0 else state, cells, d, hidden, d_row)  # fmt: skip
             if s > 0 or want_start != 0:
@@ -235,28 +236,28 @@ def retrace_steps(
                 call(copy, row, joined_row, x_0 + filled * joined_row, joined_row, count, I + P)
                 filled += count
         if filled > 0 and (s == 0 or filled + high - low > capacity):
-            add_weights(d_0, hidden_0, x_0, filled, dw_ih, dw_hh, db_ih, db_hh, one, layout, t)
-            filled = 0
+            add_weights(d_0, hidden_0, x_0, filled, dw_ih, dw_hh, db_ih, db_hh, one, layout, t, mode)
+            filled, mode = 0, 1
 
 
 @kernel
-def add_weights(d, hidden, x, rows, dw_ih, dw_hh, db_ih, db_hh, one, layout, t):
-    """Add the collected rows' share to chunk t's gradients of weights and biases."""
+def add_weights(d, hidden, x, rows, dw_ih, dw_hh, db_ih, db_hh, one, layout, t, mode):
+    """Store (mode 0) or add (mode 1) the collected rows' share of chunk t's gradients of weights and biases."""
     (_, I, _, P, size, G, pitch, joined_pitch, _, is_gru, _, _, _, _, _, _, _, _, _, _, _, _, outer, total, _, _, _,
      last_i, last_p, _, last_g) = load_integers(layout, 31)  # fmt: skip
     _, _, columns, _ = load_integers(layout + outer, 4)
     _, _, wide, _ = load_integers(layout + total, 4)
     panel, b_row, d_row = columns * size, joined_pitch * size, pitch * size
     product(layout + outer, layout + last_i, 2, d, size, d_row, x, panel, b_row, rows, G, I, dw_ih + t * G * I * size,
-            I * size, 1, 0)  # fmt: skip
+            I * size, mode, 0)  # fmt: skip
     product(layout + outer, layout + last_p, 2, hidden, size, d_row, x + I * size, panel, b_row, rows, G, P,
-            dw_hh + t * G * P * size, P * size, 1, 0)  # fmt: skip
+            dw_hh + t * G * P * size, P * size, mode, 0)  # fmt: skip
     # A sum over rows is their product with ones.
     product(layout + total, layout + last_g, 2, one, 0, 0, d, wide * size, d_row, rows, 1, G, db_ih + t * G * size, 0,
-            1, 0)  # fmt: skip
+            mode, 0)  # fmt: skip
     if is_gru != 0:
         product(layout + total, layout + last_g, 2, one, 0, 0, hidden, wide * size, d_row, rows, 1, G,
-                db_hh + t * G * size, 0, 1, 0)  # fmt: skip
+                db_hh + t * G * size, 0, mode, 0)  # fmt: skip
 
 
 PACK_BACKWARD, BACKWARD = Worker(pack_backward), Worker(retrace_steps)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from autograd.testing import reals
-from ops.recurrent import recurrent_layer
+from ops.recurrent import part_of, placed, recurrent_layer
 from tests.naive import recurrent as naive
 from tests.row import Row, Sample
-from tests.samples import array, built
+from tests.samples import array, built, choice, of
 
 T, B, I, H = 2, 2, 1, 2
 
@@ -39,7 +40,25 @@ def _reference(*inputs: Any, kind: str, steps: Any, reverse: bool) -> Any:
     return naive.layer(kind, *inputs, steps, reverse)
 
 
+_part = {"first": choice(0, 1), "shape": choice((2, 3), (5,), (1, 0))}
+_place = {"first": choice(0, 3), "size": choice(12, 9)}
+
+
+def _placed(x: Any, first: int, size: int) -> Any:
+    return np.pad(x.ravel(), (first, size - first - x.size))
+
+
 ROWS = [
-    Row(recurrent_layer, _of(kind, gates), _reference, torch=None, name=f"recurrent_layer {kind}", doubles=False)
-    for kind, gates in (("tanh", 1), ("lstm", 4), ("gru", 3))
+    Row(
+        part_of,
+        of((7,), **_part),
+        lambda x, first, shape: x[first:][: np.prod(shape)].reshape(shape),
+        None,
+        linear=True,
+    ),
+    Row(placed, of((2, 3), **_place), _placed, None, linear=True),
+    *(
+        Row(recurrent_layer, _of(kind, gates), _reference, torch=None, name=f"recurrent_layer {kind}", doubles=False)
+        for kind, gates in (("tanh", 1), ("lstm", 4), ("gru", 3))
+    ),
 ]
