@@ -56,8 +56,8 @@ class Functions:
         """y (1 - y), the slope of sigmoid where it is y."""
         return self.b.fmul(y, self.b.fsub(self.one, y))
 
-    def exp(self, x: ir.Value) -> ir.Value:
-        """e^x = 2^n e^r, n the integer next to x / log 2."""
+    def half_exp(self, x: ir.Value) -> ir.Value:
+        """e^x / 2 = 2^(n-1) e^r, n the integer next to x / log 2: 2^n itself may overflow."""
         b, info = self.b, np.finfo(self.real)
         single = self.real is np.float32
         high, low = (
@@ -74,14 +74,15 @@ class Functions:
         half_scale = b.shl(b.add(b.bitcast(rounded, self.word), self.integer(-info.minexp)), self.integer(info.nmant))
         degree = 7 if single else 13
         power = self.horner(r, [1 / math.factorial(k) for k in range(degree, -1, -1)])
-        return b.fmul(self.number(2.0), b.fmul(power, b.bitcast(half_scale, self.e.vector)))
+        return b.fmul(power, b.bitcast(half_scale, self.e.vector))
 
     def sigmoid(self, x: ir.Value) -> ir.Value:
-        """1 / (1 + e^-x)."""
-        return self.b.fdiv(self.one, self.b.fadd(self.one, self.exp(self.b.fneg(x))))
+        """1 / (1 + e^-x), above and below the line halved."""
+        half = self.number(0.5)
+        return self.b.fdiv(half, self.b.fadd(half, self.half_exp(self.b.fneg(x))))
 
     def tanh(self, x: ir.Value) -> ir.Value:
-        """x + x^3 P(x^2) / Q(x^2) near zero, 1 - 2 / (e^2|x| + 1) with the sign of x elsewhere."""
+        """x + x^3 P(x^2) / Q(x^2) near zero, 1 - 1 / (e^2|x| / 2 + 1/2) with the sign of x elsewhere."""
         b = self.b
         p, q = TANH[self.real]
         s, sign = b.fmul(x, x), self.integer(-1 << (8 * self.e.size - 1))
@@ -91,6 +92,6 @@ class Functions:
         if len(q) > 1:
             ratio = b.fdiv(ratio, self.horner(s, q))
         near = self.e.multiply_add(b.fmul(x, s), ratio, x)
-        far = b.fsub(self.one, b.fdiv(self.number(2.0), b.fadd(self.exp(b.fadd(size, size)), self.one)))
+        far = b.fsub(self.one, b.fdiv(self.one, b.fadd(self.half_exp(b.fadd(size, size)), self.number(0.5))))
         far = b.bitcast(b.or_(b.bitcast(far, self.word), b.and_(bits, sign)), self.e.vector)
         return b.select(b.fcmp_ordered("<", size, self.number(0.625)), near, far)

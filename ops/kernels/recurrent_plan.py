@@ -229,7 +229,7 @@ def plan_backward(shape: Shape, batch_sizes: tuple[int, ...], reverse: bool, wan
     writer = Writer(BACKWARD_HEADER)
     pitch = spaced(G, size)
     capacity = max(rows, COLLECTED // rows * rows)
-    collected = capacity * (pitch * (1 + (kind == "gru")) + shape.pitch)
+    collected = capacity * (pitch * (1 + (kind == "gru")) + shape.pitch) + outer.columns  # panels are read whole
     packed = [step.packed(G, P), step.packed(G, I) if wanted.x else 0, step.packed(P, H) if projected else 0]
     steps = [number for start, count, _ in steps_of(batch_sizes, reverse) for number in (start, count)]
 

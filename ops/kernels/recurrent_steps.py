@@ -248,9 +248,9 @@ def add_weights(d, hidden, x, rows, dw_ih, dw_hh, db_ih, db_hh, one, layout, t, 
     _, _, columns, _ = load_integers(layout + outer, 4)
     _, _, wide, _ = load_integers(layout + total, 4)
     panel, b_row, d_row = columns * size, joined_pitch * size, pitch * size
-    product(layout + outer, layout + last_i, 2, d, size, d_row, x, panel, b_row, rows, G, I, dw_ih + t * G * I * size,
+    product(layout + outer, layout + last_i, 1, d, size, d_row, x, panel, b_row, rows, G, I, dw_ih + t * G * I * size,
             I * size, mode, 0)  # fmt: skip
-    product(layout + outer, layout + last_p, 2, hidden, size, d_row, x + I * size, panel, b_row, rows, G, P,
+    product(layout + outer, layout + last_p, 1, hidden, size, d_row, x + I * size, panel, b_row, rows, G, P,
             dw_hh + t * G * P * size, P * size, mode, 0)  # fmt: skip
     # A sum over rows is their product with ones.
     product(layout + total, layout + last_g, 2, one, 0, 0, d, wide * size, d_row, rows, 1, G, db_ih + t * G * size, 0,
