@@ -10,6 +10,7 @@ from benchmarks import (
     overhead_cases,
     process_cases,
     product_cases,
+    recurrent_cases,
     scaling_cases,
     update_cases,
 )
@@ -19,7 +20,7 @@ from benchmarks.case import Case
 @cache
 def catalogue() -> dict[str, Case]:
     """Return all cases by name, in the order in which they are measured."""
-    kernels = (product_cases, conv_cases, attention_cases, memory_bound_cases, update_cases)
+    kernels = (product_cases, conv_cases, attention_cases, recurrent_cases, memory_bound_cases, update_cases)
     families = (*kernels, model_cases, overhead_cases, process_cases, scaling_cases)
     return {case.name: case for family in families for case in family.cases()}
 

@@ -30,6 +30,8 @@ from ops.kernels import (
     norm,
     pool,
     random,
+    recurrent,
+    recurrent_plan,
     reduction,
     row_norm,
     rows,
@@ -291,11 +293,41 @@ def attended(q: Any, k: Any, v: Any, grad: Any, mask: Any, choice: attention.Opt
     return forward.output, *attention.attention_backward(grad, q, k, v, mask, forward, choice)
 
 
+def sequences(side: str) -> None:
+    """Recurrent layers of every kind, with tails of every kind."""
+    for dtype, kind, (steps, inputs, units, outputs) in itertools.product(FLOATS, recurrent_plan.GATES, SEQUENCES):
+        outputs = outputs if kind == "lstm" else 0
+        gates, P, B = recurrent_plan.GATES[kind] * units, outputs or units, steps[0]
+        h, c = values(B, P, dtype=dtype), values(B, units, dtype=dtype) if kind == "lstm" else None
+        weights = values(gates, inputs, dtype=dtype), values(gates, P, dtype=dtype)
+        biases = values(2, gates, dtype=dtype)
+        w_hr = values(outputs, units, dtype=dtype) if outputs else None
+        arrays = values(sum(steps), inputs, dtype=dtype), h, c, *weights, biases[0], biases[1], w_hr
+        for reverse in (False, True):
+            check(f"recurrent {kind}", there_and_back, *arrays, side=side, kind=kind, steps=steps, reverse=reverse)
+
+
+SEQUENCES = [  # rows per step, inputs, units, outputs of a projection
+    ((1,), 1, 1, 0),
+    ((5, 5, 2), 3, 17, 0),
+    ((13, 12, 12, 1), 33, 40, 9),
+    ((3, 3), 16, 32, 16),
+]
+
+
+def there_and_back(x: Any, h: Any, c: Any, *weights: Any, kind: str, steps: Any, reverse: bool) -> Any:
+    """Return outputs and all gradients."""
+    flat, kept = recurrent.forward(kind, x, h, c, *weights, steps, reverse)
+    w_ih, w_hh, _, _, w_hr = weights
+    return flat, *recurrent.backward(kind, flat, kept, w_ih, w_hh, w_hr, steps, reverse, (True, True, True))
+
+
 GROUPS = {
     "products": products,
     "convolutions": convolutions,
     "windows": windows,
     "rows": rows_and_elements,
+    "sequences": sequences,
     "attentions": attentions,
 }
 

@@ -31,6 +31,7 @@ from ops.kernels import (
     pool,
     product_cases,
     random,
+    recurrent,
     reduction,
     row_norm,
     scan,
@@ -48,6 +49,7 @@ config: Any = numba_config  # numba has some types, not all
 MODULES = (
     *(product_cases, elementwise, arithmetic, choices, softmax, softmax_columns, norm, row_norm),
     *(pool, adaptive_pool, random, reduction, extremes, scan, lookup, optim, lbfgs, averaging, transposing),
+    recurrent,
 )
 
 

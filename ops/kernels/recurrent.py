@@ -4,6 +4,8 @@ The rows of a step are those of a packed sequence: `batch_sizes` tells how many 
 ones first.  What the passes do with them stands in `recurrent_steps`.
 """
 
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -160,3 +162,18 @@ def joined_bias(kind: str, b_ih: Array | None, b_hh: Array | None, shape: Shape)
         return np.asarray(b_ih + b_hh)
     both = 2 * shape.H
     return np.concatenate((b_ih[:both] + b_hh[:both], b_ih[both:], b_hh[both:]))
+
+
+def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield a name and a call that compiles it, for every kernel of this module."""
+    for dtype in ("float32", "float64"):
+        for kind in plans.GATES:
+            yield f"recurrent.{kind} {dtype}", functools.partial(run_both_ways, kind, dtype)
+
+
+def run_both_ways(kind: str, dtype: str) -> None:
+    """Take 32 sequences of 128 units two steps forward and back."""
+    B, H, G = 32, 128, plans.GATES[kind] * 128
+    x, w, b = np.ones((2, B, H), dtype), np.ones((G, H), dtype), np.ones(G, dtype)
+    flat, kept = forward(kind, x, None, None, w, w, b, b, None, (B, B), False)
+    backward(kind, flat, kept, w, w, None, (B, B), False, (True, True, True))
