@@ -19,7 +19,8 @@ import functools
 import itertools
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
@@ -46,6 +47,16 @@ class Level:
 
 levels: ContextVar[tuple[Level, ...]] = ContextVar("levels", default=())  # from the outermost to the innermost
 active = levels.get
+
+
+@contextmanager
+def running(now: tuple[Level, ...]) -> Iterator[None]:
+    """Let these vmaps, from the outermost to the innermost, be those that run."""
+    token = levels.set(now)
+    try:
+        yield
+    finally:
+        levels.reset(token)
 
 
 class Outline:
@@ -187,6 +198,15 @@ def innermost(x: Any) -> Any:
     while type(x) is BatchedTensor:
         x = x.value
     return x
+
+
+def levels_of(x: Any) -> list[Level]:
+    """Return the levels a tensor is batched at, from the outermost to the innermost."""
+    found: list[Level] = []
+    while type(x) is BatchedTensor:
+        found.insert(0, x.level)
+        x = x.value
+    return found
 
 
 def innermost_level(values: Sequence[Any]) -> Level:

@@ -1,27 +1,15 @@
 """`vmap`: a function of one sample made a function of a batch."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import batching
-from autograd.batching import BatchedTensor, Level, active, levels, spread_out
+from autograd.batching import BatchedTensor, Level, active, running, spread_out
 from autograd.pytree import Structure, broadcast_prefix, flatten, unflatten
 from autograd.tensor import Tensor
 
 RANDOMNESS = ("error", "different", "same")
-
-
-@contextmanager
-def running(size: int, randomness: str = "error") -> Iterator[Level]:
-    """Let a vmap of `size` samples run inside those that do."""
-    level = Level(size, randomness)
-    token = levels.set((*active(), level))
-    try:
-        yield level
-    finally:
-        levels.reset(token)
 
 
 def vmap(
@@ -57,8 +45,8 @@ def vmap(
         size = _batch_size(name, leaves, dims)
 
         def compute(start: int, stop: int) -> tuple[list[Any], list[Any], Structure]:
-            with running(stop - start, randomness) as level:
-                part = slice(start, stop)
+            level, part = Level(stop - start, randomness), slice(start, stop)
+            with running((*active(), level)):
                 samples = [_sample(x, dim, level, part) for x, dim in zip(leaves, dims, strict=True)]
                 return _results(name, func(*unflatten(samples, structure), **kwargs), out_dims, level)
 

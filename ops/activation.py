@@ -9,6 +9,7 @@ from autograd.primitive import primitive
 from autograd.random import Generator, default_generator
 from autograd.tensor import Tensor
 from ops.arithmetic import abs, neg
+from ops.batched import drawn
 from ops.comparison import clamp, ge, gt, le, logical_or, where
 from ops.dims import wrap_dim
 from ops.elementary import exp, sigmoid, tanh, zeros_of
@@ -98,8 +99,9 @@ def rrelu(
     """Return leaky_relu with slopes from U(lower, upper) in training, else their mean (Xu et al. 2015)."""
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
-    draw = (generator or default_generator).numpy.uniform(lower, upper, input.shape)
-    return where(gt(input, 0), input, input * Tensor(np.asarray(draw, input.array.dtype)))
+    source, dtype = (generator or default_generator).numpy, input.array.dtype
+    slope = drawn(lambda shape: Tensor(np.asarray(source.uniform(lower, upper, shape), dtype)), input.shape)
+    return where(gt(input, 0), input, input * slope)
 
 
 @primitive

@@ -12,6 +12,7 @@ from autograd import dtypes
 from autograd.device import check_device
 from autograd.tensor import Tensor
 from autograd.views import assign
+from ops.batched import batched_like
 from ops.comparison import as_filling
 from ops.conversion import to
 from ops.dims import as_sizes, check_sizes
@@ -233,21 +234,25 @@ def _type_like(input: Tensor, dtype: Any) -> np.dtype:
     return input.array.dtype if dtype is None else dtypes.as_numpy(dtype)
 
 
+@batched_like
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return zeros of the tensor's shape and type."""
     return made(np.zeros(input.array.shape, _type_like(input, dtype)), device, requires_grad)
 
 
+@batched_like
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return ones of the tensor's shape and type."""
     return made(np.ones(input.array.shape, _type_like(input, dtype)), device, requires_grad)
 
 
+@batched_like
 def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of the same shape and type with arbitrary contents."""
     return made(np.empty(input.array.shape, _type_like(input, dtype)), device, requires_grad)
 
 
+@batched_like
 def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -256,6 +261,7 @@ def full_like(
     return full(input.array.shape, fill_value, dtype=target, device=device, requires_grad=requires_grad)
 
 
+@batched_like
 def new_tensor(
     input: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -263,6 +269,7 @@ def new_tensor(
     return tensor(data, dtype=_type_like(input, dtype), device=device, requires_grad=requires_grad)
 
 
+@batched_like
 def new_zeros(
     input: Tensor,
     *sizes: Any,
@@ -275,6 +282,7 @@ def new_zeros(
     return zeros(*sizes, size=size, dtype=_type_like(input, dtype), device=device, requires_grad=requires_grad)
 
 
+@batched_like
 def new_ones(
     input: Tensor,
     *sizes: Any,
@@ -287,6 +295,7 @@ def new_ones(
     return ones(*sizes, size=size, dtype=_type_like(input, dtype), device=device, requires_grad=requires_grad)
 
 
+@batched_like
 def new_empty(
     input: Tensor,
     *sizes: Any,
@@ -299,6 +308,7 @@ def new_empty(
     return empty(*sizes, size=size, dtype=_type_like(input, dtype), device=device, requires_grad=requires_grad)
 
 
+@batched_like
 def new_full(
     input: Tensor,
     size: Any,

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from autograd.batching import active
 from autograd.primitive import primitive
 from autograd.random import default_generator
 from autograd.tensor import Tensor
 from autograd.views import assign
+from ops.batched import drawn
 from ops.lazy_kernels import random
 
 Array = np.ndarray[Any, Any]
@@ -45,7 +47,10 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     _check("dropout", input, p)
     if not training or p == 0 or not input.array.size:
         return input
-    y = dropped(input, p=p, key=default_generator.key())
+    if active():
+        y = input * _noise(input.shape, p, input.array.dtype)
+    else:
+        y = dropped(input, p=p, key=default_generator.key())
     return _put("dropout_", input, y) if inplace else y
 
 
@@ -121,15 +126,16 @@ def _alpha_dropout(name: str, input: Any, p: float, training: bool, inplace: boo
         y = input * 0.0
     else:
         shape = input.array.shape if name == "alpha_dropout" else _channel_shape(name, input, False)
-        kept = _noise(shape, p, input.array.dtype).array * input.array.dtype.type(1 - p)
+        kept = _noise(shape, p, input.array.dtype) * (1 - p)
         a = 1 / math.sqrt((1 - p) * (1 + p * ALPHA**2))
-        y = input * Tensor(kept * a) + Tensor((kept - 1 + p) * (a * ALPHA))
+        y = input * (kept * a) + (kept - 1 + p) * (a * ALPHA)
     return _put(f"{name}_", input, y) if inplace else y
 
 
 def _noise(shape: tuple[int, ...], p: float, dtype: np.dtype[Any]) -> Tensor:
     """Return 1 / (1 − p) with probability 1 − p, else 0."""
-    return Tensor(random.dropout_forward(np.ones(shape, dtype), p, default_generator.key())[0])
+    key = default_generator.key()
+    return drawn(lambda shape: Tensor(random.dropout_forward(np.ones(shape, dtype), p, key)[0]), shape)
 
 
 def _channel_shape(name: str, input: Tensor, unbatched: bool) -> tuple[int, ...]:

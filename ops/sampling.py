@@ -2,14 +2,18 @@
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from autograd import dtypes
+from autograd.primitive import cast
 from autograd.random import Generator, resolve
 from autograd.tensor import Tensor
-from autograd.views import assign
+from autograd.views import assign, detach
+from ops.batched import drawn, draws, elements
+from ops.comparison import lt
 from ops.creation import dtype_or_default, made
 from ops.dims import as_sizes, check_sizes
 from ops.shape import broadcast_shapes
@@ -53,7 +57,8 @@ def rand(
 ) -> Tensor:
     """Return numbers drawn evenly from [0, 1)."""
     shape = check_sizes("rand", as_sizes("rand", sizes, size))
-    return made(_uniform(generator, shape, _floating("rand", dtype_or_default(dtype))), device, requires_grad)
+    target = _floating("rand", dtype_or_default(dtype))
+    return drawn(lambda shape: made(_uniform(generator, shape, target), device, requires_grad), shape)
 
 
 def randn(
@@ -66,8 +71,8 @@ def randn(
 ) -> Tensor:
     """Return numbers drawn from the normal distribution of mean 0 and variance 1."""
     shape = check_sizes("randn", as_sizes("randn", sizes, size))
-    values = _standard_normal(generator, shape, _floating("randn", dtype_or_default(dtype)))
-    return made(values, device, requires_grad)
+    target = _floating("randn", dtype_or_default(dtype))
+    return drawn(lambda shape: made(_standard_normal(generator, shape, target), device, requires_grad), shape)
 
 
 def rand_like(
@@ -80,7 +85,7 @@ def rand_like(
 ) -> Tensor:
     """Return `rand` of the tensor's shape and type."""
     target = _floating("rand_like", input.array.dtype if dtype is None else dtypes.as_numpy(dtype))
-    return made(_uniform(generator, input.array.shape, target), device, requires_grad)
+    return drawn(lambda shape: made(_uniform(generator, shape, target), device, requires_grad), input.shape)
 
 
 def randn_like(
@@ -93,7 +98,7 @@ def randn_like(
 ) -> Tensor:
     """Return `randn` of the tensor's shape and type."""
     target = _floating("randn_like", input.array.dtype if dtype is None else dtypes.as_numpy(dtype))
-    return made(_standard_normal(generator, input.array.shape, target), device, requires_grad)
+    return drawn(lambda shape: made(_standard_normal(generator, shape, target), device, requires_grad), input.shape)
 
 
 def normal(
@@ -108,15 +113,18 @@ def normal(
 ) -> Tensor:
     """Return normally distributed numbers; `size` is needed unless `mean` or `std` is a tensor."""
     arrays = [x.array if isinstance(x, Tensor) else np.asarray(x) for x in (mean, std)]
-    if (arrays[1] < 0).any():
-        raise RuntimeError(f"normal expects all elements of std >= 0.0, got {arrays[1].min()}")
+    if (elements(std) < 0).any():
+        raise RuntimeError(f"normal expects all elements of std >= 0.0, got {elements(std).min()}")
     tensors = [x.array for x in (mean, std) if isinstance(x, Tensor)]
     if size is None and not tensors:
         raise TypeError("normal: size is needed where both mean and std are numbers")
     shape = tuple(broadcast_shapes(*[a.shape for a in arrays])) if size is None else as_sizes("normal", (size,))
     target = dtypes.result_dtype(tensors) if tensors and dtype is None else dtype_or_default(dtype)
-    values = _standard_normal(generator, check_sizes("normal", shape), _floating("normal", target))
-    return made((values * arrays[1] + arrays[0]).astype(target, copy=False), device, requires_grad)
+    check_sizes("normal", shape), _floating("normal", target)
+    values = drawn(lambda shape: made(_standard_normal(generator, shape, target), device), shape)
+    mean, std = (detach(x) if isinstance(x, Tensor) else x for x in (mean, std))
+    result = cast(values * std + mean, dtype=target)
+    return result.requires_grad_() if requires_grad else result
 
 
 # -- integers ------------------------------------------------------------------------------------------------
@@ -139,8 +147,11 @@ def randint(
         low, high = 0, low
     if size is None:
         raise TypeError('randint() missing the argument "size"')
-    values = _integers("randint", generator, (low, high), check_sizes("randint", as_sizes("randint", (size,))))
-    return made(values.astype(dtypes.as_numpy(dtype)), device, requires_grad)
+    limits, target = (low, high), dtypes.as_numpy(dtype)
+    return drawn(
+        lambda shape: made(_integers("randint", generator, limits, shape).astype(target), device, requires_grad),
+        check_sizes("randint", as_sizes("randint", (size,))),
+    )
 
 
 def _integers(name: str, generator: MaybeGenerator, limits: tuple[Any, Any], shape: Sizes) -> np.ndarray:
@@ -162,11 +173,14 @@ def randint_like(
 ) -> Tensor:
     """Return `randint` of the tensor's shape and type."""
     limits = (0, low) if high is None else (low, high)
-    values = _integers("randint_like", generator, limits, input.array.shape)
     target = input.array.dtype if dtype is None else dtypes.as_numpy(dtype)
-    return made(values.astype(target), device, requires_grad)
+    return drawn(
+        lambda shape: made(_integers("randint_like", generator, limits, shape).astype(target), device, requires_grad),
+        input.shape,
+    )
 
 
+@draws
 def randperm(
     n: int,
     *,
@@ -187,17 +201,19 @@ def randperm(
 def bernoulli(input: Tensor, p: float | None = None, *, generator: MaybeGenerator = None) -> Tensor:
     """Return 1 with the probability the element of `input` says (or `p` for all of its shape), else 0."""
     _floating("bernoulli", input.array.dtype)
-    return Tensor(_events("bernoulli", generator, input.array if p is None else p, input.array))
+    return _events("bernoulli", generator, detach(input) if p is None else p, input)
 
 
-def _events(name: str, generator: MaybeGenerator, p: Any, like: np.ndarray) -> np.ndarray:
-    probability = np.asarray(p)
+def _events(name: str, generator: MaybeGenerator, p: Any, like: Tensor) -> Tensor:
+    probability = elements(p)
     if not ((probability >= 0) & (probability <= 1)).all():
         raise RuntimeError(f"{name} expects p to be in [0, 1], but got p={np.array2string(probability, threshold=4)}")
-    drawn = _uniform(generator, like.shape, np.dtype(np.float64 if like.dtype == np.float64 else np.float32))
-    return (drawn < probability).astype(like.dtype)
+    dtype = np.dtype(np.float64 if like.array.dtype == np.float64 else np.float32)
+    values = drawn(lambda shape: Tensor(_uniform(generator, shape, dtype)), like.shape)
+    return cast(lt(values, p if isinstance(p, Tensor) else float(p)), dtype=like.array.dtype)
 
 
+@draws
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: MaybeGenerator = None
 ) -> Tensor:
@@ -248,8 +264,10 @@ def _with_replacement(generator: MaybeGenerator, weights: np.ndarray, count: int
 # -- in place ------------------------------------------------------------------------------------------------
 
 
-def _replace(input: Tensor, values: np.ndarray, by: str) -> Tensor:
-    assign(input, Tensor(values.astype(input.array.dtype, copy=False)), by)
+def _replace(input: Tensor, draw: Callable[[Sizes], np.ndarray], by: str) -> Tensor:
+    """Write draw(shape) over a tensor."""
+    dtype = input.array.dtype
+    assign(input, drawn(lambda shape: Tensor(draw(shape).astype(dtype, copy=False)), input.shape), by)
     return input
 
 
@@ -258,8 +276,8 @@ def uniform_(input: Tensor, from_: float = 0, to: float = 1, *, generator: Maybe
     dtype = _floating("uniform_", input.array.dtype)
     if from_ > to:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={from_} > to={to}")
-    values = _uniform(generator, input.array.shape, dtype) * dtype.type(to - from_) + dtype.type(from_)
-    return _replace(input, values, "uniform_")
+    width, least = dtype.type(to - from_), dtype.type(from_)
+    return _replace(input, lambda shape: _uniform(generator, shape, dtype) * width + least, "uniform_")
 
 
 def normal_(input: Tensor, mean: float = 0, std: float = 1, *, generator: MaybeGenerator = None) -> Tensor:
@@ -267,14 +285,14 @@ def normal_(input: Tensor, mean: float = 0, std: float = 1, *, generator: MaybeG
     dtype = _floating("normal_", input.array.dtype)
     if std < 0:
         raise RuntimeError(f"normal_ expects std >= 0.0, but found std {std}")
-    values = _standard_normal(generator, input.array.shape, dtype) * dtype.type(std) + dtype.type(mean)
-    return _replace(input, values, "normal_")
+    spread, centre = dtype.type(std), dtype.type(mean)
+    return _replace(input, lambda shape: _standard_normal(generator, shape, dtype) * spread + centre, "normal_")
 
 
 def bernoulli_(input: Tensor, p: Any = 0.5, *, generator: MaybeGenerator = None) -> Tensor:
     """Set every element to 1 with probability p, a number or a tensor, else to 0."""
-    probability = p.array if isinstance(p, Tensor) else p
-    return _replace(input, _events("bernoulli_", generator, probability, input.array), "bernoulli_")
+    assign(input, _events("bernoulli_", generator, p, input), "bernoulli_")
+    return input
 
 
 def random_(
@@ -290,7 +308,8 @@ def random_(
         from_, to = 0, top
     elif to is None:
         from_, to = 0, from_
-    return _replace(input, _integers("random_", generator, (from_, to), input.array.shape), "random_")
+    limits = (from_, to)
+    return _replace(input, lambda shape: _integers("random_", generator, limits, shape), "random_")
 
 
 def exponential_(input: Tensor, lambd: float = 1, *, generator: MaybeGenerator = None) -> Tensor:
@@ -298,8 +317,7 @@ def exponential_(input: Tensor, lambd: float = 1, *, generator: MaybeGenerator =
     _floating("exponential_", input.array.dtype)
     if not lambd > 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
-    values = -np.log1p(-_open_uniform(generator, input.array.shape)) / lambd
-    return _replace(input, values, "exponential_")
+    return _replace(input, lambda shape: -np.log1p(-_open_uniform(generator, shape)) / lambd, "exponential_")
 
 
 def _open_uniform(generator: MaybeGenerator, shape: Sizes) -> np.ndarray:
@@ -312,8 +330,11 @@ def cauchy_(input: Tensor, median: float = 0, sigma: float = 1, *, generator: Ma
     _floating("cauchy_", input.array.dtype)
     if not sigma > 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
-    values = median + sigma * np.tan(math.pi * (_open_uniform(generator, input.array.shape) - 0.5))
-    return _replace(input, values, "cauchy_")
+
+    def draw(shape: Sizes) -> np.ndarray:
+        return median + sigma * np.tan(math.pi * (_open_uniform(generator, shape) - 0.5))
+
+    return _replace(input, draw, "cauchy_")
 
 
 def log_normal_(input: Tensor, mean: float = 1, std: float = 2, *, generator: MaybeGenerator = None) -> Tensor:
@@ -321,13 +342,17 @@ def log_normal_(input: Tensor, mean: float = 1, std: float = 2, *, generator: Ma
     _floating("log_normal_", input.array.dtype)
     if not std > 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
-    values = np.exp(mean + std * _standard_normal(generator, input.array.shape, np.dtype(np.float64)))
-    return _replace(input, values, "log_normal_")
+
+    def draw(shape: Sizes) -> np.ndarray:
+        return np.exp(mean + std * _standard_normal(generator, shape, np.dtype(np.float64)))
+
+    return _replace(input, draw, "log_normal_")
 
 
 def geometric_(input: Tensor, p: float, *, generator: MaybeGenerator = None) -> Tensor:
     """Set every element to the number of the first success in trials that succeed with probability p."""
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
-    values = np.ceil(np.log(_open_uniform(generator, input.array.shape)) / math.log1p(-p))
-    return _replace(input, values, "geometric_")
+    return _replace(
+        input, lambda shape: np.ceil(np.log(_open_uniform(generator, shape)) / math.log1p(-p)), "geometric_"
+    )
