@@ -49,12 +49,11 @@ def _one_dict(dicts: Any) -> dict[str, Any]:
 
 
 def _places(module: Any) -> dict[str, tuple[dict[str, Any], str]]:
-    """Return for every name of a parameter or buffer the table that holds it, and its key there."""
+    """Return for every name of a parameter or buffer the attributes it is among, and its name there."""
     places = {}
     for path, part in module.named_modules(remove_duplicate=False):
-        for table in (part._parameters, part._buffers):
-            for key in table:
-                places[f"{path}.{key}" if path else key] = (table, key)
+        for key in (*part._parameters, *part._buffers):
+            places[f"{path}.{key}" if path else key] = (vars(part), key)
     return places
 
 

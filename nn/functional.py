@@ -9,10 +9,6 @@ import math
 import warnings
 from typing import Any
 
-import numpy as np
-
-from autograd.random import default_generator
-from autograd.tensor import Tensor
 from autograd.views import in_place
 from ops import activation
 from ops import softmax as exponential
@@ -91,6 +87,7 @@ from ops.recurrent import RecurrentWeights as RecurrentWeights  # this and the n
 from ops.recurrent import recurrent_cell as recurrent_cell
 from ops.recurrent import recurrent_network as recurrent_network
 from ops.resampling import interpolate, upsample, upsample_bilinear, upsample_nearest
+from ops.sampling import gumbel_softmax
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
@@ -224,24 +221,6 @@ def _implicit_dim(name: str, input: Any, stacklevel: int) -> int:
         stacklevel=stacklevel,
     )
     return dim
-
-
-def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
-    """Return softmax((x + g) / tau) with Gumbel noise g: nearly a one-hot sample of softmax(x) (Jang et al.
-    2017).
-
-    hard=True returns the one-hot sample itself, with the gradient of the soft one. `eps` is not used, as in
-    PyTorch.
-    """
-    if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    noise = default_generator.numpy.gumbel(size=logits.shape).astype(logits.array.dtype)
-    soft = exponential.softmax((logits + Tensor(noise)) / tau, dim)
-    if not hard:
-        return soft
-    sample = np.zeros_like(soft.array)
-    np.put_along_axis(sample, soft.array.argmax(dim, keepdims=True), 1, dim)
-    return soft + Tensor(sample - soft.array)
 
 
 # -- compositions --------------------------------------------------------------------------------------------

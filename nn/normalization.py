@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.batching import innermost
 from autograd.tensor import Tensor
 from autograd.views import write
 from nn import functional as F
@@ -118,10 +119,10 @@ class _BatchNorm(_ChannelNorm):
         self._check_input_dim(input)
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
-            count = self.num_batches_tracked
+            count = innermost(self.num_batches_tracked)
             write(count, count.array + 1, "batch_norm")
             if self.momentum is None:
-                momentum = 1.0 / float(count)
+                momentum = 1.0 / float(self.num_batches_tracked)
         use_running = not self.training or self.track_running_stats
         return F.batch_norm(
             input,

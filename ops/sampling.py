@@ -2,6 +2,7 @@
 
 import math
 import operator
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,17 @@ import numpy as np
 
 from autograd import dtypes
 from autograd.primitive import cast
-from autograd.random import Generator, resolve
+from autograd.random import Generator, default_generator, resolve
 from autograd.tensor import Tensor
 from autograd.views import assign, detach
 from ops.batched import drawn, draws, elements
 from ops.comparison import lt
-from ops.creation import dtype_or_default, made
+from ops.creation import dtype_or_default, made, zeros_like
 from ops.dims import as_sizes, check_sizes
+from ops.reduction import argmax
+from ops.scattering import scatter
 from ops.shape import broadcast_shapes
+from ops.softmax import softmax
 
 Sizes = tuple[int, ...]
 MaybeGenerator = Generator | None
@@ -259,6 +263,24 @@ def _with_replacement(generator: MaybeGenerator, weights: np.ndarray, count: int
     found = np.stack([np.searchsorted(b, d, side="right") for b, d in zip(below, drawn, strict=True)])
     last = weights.shape[-1] - 1 - np.argmax(rows[:, ::-1] > 0, axis=1)  # where rounding up reached the end
     return np.minimum(found, last[:, None]).reshape(*weights.shape[:-1], count)
+
+
+def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
+    """Return softmax((x + g) / tau) with Gumbel noise g: nearly a one-hot sample of softmax(x) (Jang et al.
+    2017).
+
+    hard=True returns the one-hot sample itself, with the gradient of the soft one. `eps` is not used, as in
+    PyTorch.
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    source, dtype = default_generator.numpy, logits.array.dtype
+    noise = drawn(lambda shape: Tensor(source.gumbel(size=shape).astype(dtype)), logits.shape)
+    soft = softmax((logits + noise) / tau, dim)
+    if not hard:
+        return soft
+    largest = argmax(soft, dim, keepdim=True)
+    return soft + (scatter(zeros_like(soft), dim, largest, 1.0) - detach(soft))
 
 
 # -- in place ------------------------------------------------------------------------------------------------
