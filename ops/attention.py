@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.grad_mode import is_recording
 from autograd.primitive import primitive
 from autograd.random import default_generator
 from autograd.tensor import Tensor
@@ -15,13 +16,14 @@ from ops.comparison import where
 from ops.dropout import dropped
 from ops.joining import stack
 from ops.lazy_kernels import attention as kernels
+from ops.lazy_kernels import attention_rows
 from ops.linear import KERNEL_TYPES, matmul
 from ops.rearranging import repeat_interleave
 from ops.shape import reshape, transpose, unsqueeze
 from ops.softmax import softmax, softmax_grad
 
 FEW_QUERIES = 8
-"""With fewer, most lanes of a tile of scores would be empty: the composition is faster."""
+"""With fewer, most lanes of a tile of scores would be empty: there is a kernel for inference, else the composition."""
 
 
 def scaled_dot_product_attention(
@@ -60,6 +62,8 @@ def attend(query: Any, key: Any, value: Any, mask: Any, options: Any) -> Any:
     """Return softmax(query keyᵀ · scale + mask) value, by tiles where that is faster."""
     if _by_tiles(query, key, value, mask, options):
         return attended(query, key, value, mask, options=options)
+    if _by_rows(query, key, value, mask, options):
+        return attended_by_few(query, key, value, mask, options=options)
     return matmul(attention_weights(query, key, mask, options), value)
 
 
@@ -90,10 +94,20 @@ def added_to_scores(mask: Tensor, dtype: Any, *, left_out: bool) -> Tensor:
 
 def _by_tiles(query: Any, key: Any, value: Any, mask: Any, options: Any) -> bool:
     """Return whether the kernel can compute this, and sooner."""
-    empty = not (query.array.size and key.array.size and value.array.size)
-    few = query.shape[-2] < FEW_QUERIES or query.array.dtype not in KERNEL_TYPES
     drops_all = options.dropout is not None and options.dropout.p == 1
-    return not (empty or few or drops_all) and (mask is None or not mask.requires_grad)
+    many = query.array.shape[-2] >= FEW_QUERIES and not drops_all and (mask is None or not mask.requires_grad)
+    return many and _has_kernel(query, key, value)
+
+
+def _by_rows(query: Any, key: Any, value: Any, mask: Any, options: Any) -> bool:
+    """Return whether few queries are to be answered, and nothing is to be differentiated."""
+    recorded = is_recording() and any(x is not None and x.requires_grad for x in (query, key, value, mask))
+    few = query.array.shape[-2] < FEW_QUERIES and options.dropout is None and not recorded
+    return few and _has_kernel(query, key, value)
+
+
+def _has_kernel(*inputs: Any) -> bool:
+    return inputs[0].array.dtype in KERNEL_TYPES and all(x.array.size for x in inputs)
 
 
 # -- by tiles ------------------------------------------------------------------------------------------------
@@ -127,6 +141,12 @@ def _(grad: Any, _: Any, packed: Any, mask: Any, output: Any, residual: Any, opt
     forward = kernels.Attention(output, residual)
     kernels.attention_backward(grad, packed[0], packed[1], packed[2], mask, forward, options, out=tuple(slopes))
     return slopes, None
+
+
+@primitive
+def attended_by_few(query: Any, key: Any, value: Any, mask: Any = None, *, options: Any) -> Any:
+    """`attended` without a derivative."""
+    return attention_rows.attention_of_few(query, key, value, mask, options)
 
 
 # -- composed ------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ops.kernels import adaptive_pool as adaptive_pool
     from ops.kernels import arithmetic as arithmetic
     from ops.kernels import attention as attention
+    from ops.kernels import attention_rows as attention_rows
     from ops.kernels import averaging as averaging
     from ops.kernels import choices as choices
     from ops.kernels import conv as conv
@@ -53,7 +54,7 @@ else:
     kernel_precision, lookup, reduction = map(_Lazy, ("precision", "lookup", "reduction"))
     averaging, lbfgs = map(_Lazy, ("averaging", "lbfgs"))
     softmax_columns, choices, extremes, scan = map(_Lazy, ("softmax_columns", "choices", "extremes", "scan"))
-    attention, recurrent = _Lazy("attention"), _Lazy("recurrent")
+    attention, attention_rows, recurrent = map(_Lazy, ("attention", "attention_rows", "recurrent"))
 
 
 def get_num_threads() -> int:

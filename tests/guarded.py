@@ -20,6 +20,7 @@ import numpy as np
 from ops.kernels import adaptive_pool as adaptive
 from ops.kernels import (
     attention,
+    attention_rows,
     choices,
     conv,
     elementwise,
@@ -285,6 +286,9 @@ def attentions(side: str) -> None:
             for causal, dropout in ((False, None), (True, attention.Dropout(0.3, 9))):
                 options = attention.Options(0.5, causal, dropout)
                 check("attention", attended, q, k, v, grad, mask, side=side, choice=options)
+        few, options = q[:, :7].copy(), attention.Options(0.5)
+        for mask in (None, values(1, S, dtype=dtype)):
+            check("few queries", attention_rows.attention_of_few, few, k, v, mask, side=side, options=options)
 
 
 def attended(q: Any, k: Any, v: Any, grad: Any, mask: Any, choice: attention.Options) -> tuple[np.ndarray, ...]:

@@ -13,6 +13,7 @@ from autograd.tensor import Tensor
 from ops import attention as composed
 from ops.kernels import attention as kernels
 from ops.kernels import attention_leaves as leaves
+from ops.kernels import attention_rows
 from ops.kernels.jit import kernel
 from ops.kernels.random import dropout_forward, random_bits
 from ops.kernels.simd import address_of, call, lanes
@@ -73,6 +74,23 @@ def test_attention_is_the_sum_of_weighted_values(real, threads, leading, L, S, E
     expected = naive.attention_grad(grad.astype(float), *wide, 0.6, causal, factors)
     for found, reference in zip(backward, expected, strict=True):
         close(found, reference, real, terms=1 + D // 8)
+
+
+@pytest.mark.parametrize("real", TYPES)
+@pytest.mark.parametrize("threads", [1, 2])
+@given(
+    leading=LEADING, L=st.integers(1, 7), S=LENGTH, E=FEATURES, D=FEATURES, kind=MASKS,
+    causal=st.booleans(), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_few_queries(real, threads, leading, L, S, E, D, kind, causal, seed):
+    rng = np.random.default_rng(seed)
+    q, k, v = (draw(rng, real, *leading, *size) for size in ((L, E), (S, E), (S, D)))
+    mask = draw_mask(rng, real, kind, (*leading, L, S))
+    wide = [x.astype(float) for x in (q, k, v)]
+    wide.append(None if mask is None else np.broadcast_to(mask, (*leading, L, S)).astype(float))
+    with least_threads(threads):
+        y = attention_rows.attention_of_few(q, k, v, mask, kernels.Options(0.6, causal))
+    close(y, naive.attention(*wide, 0.6, causal, np.ones((*leading, L, S))), real)
 
 
 @pytest.mark.parametrize("heads", [(4, 1), (1, 4)])

@@ -79,11 +79,11 @@ def attention_forward(q: Array, k: Array, v: Array, mask: Array | None, options:
     All float32 or all float64; leading axes broadcast; no length is 0.  The output lies in memory in the order of q's
     axes.  A query that may see no key gets 0.
     """
-    inputs = _inputs(q, k, v, mask)
+    inputs = inputs_of(q, k, v, mask)
     output = in_order_of(inputs[0], v.shape[-1])
-    plan = _plan(inputs, [output], options, forward=True)
+    plan = _plan_of([*inputs, output], options, forward=True)
     statistics = np.empty((math.prod(output.shape[:-2]), 2, plan.queries), q.dtype)
-    plan.run([*inputs, output, statistics], [], options)
+    run_plan(plan, [*inputs, output, statistics], _dropped(options))
     return Attention(output, statistics)
 
 
@@ -101,16 +101,16 @@ def attention_backward(
 
     Where leading axes were broadcast, they are still to be summed.
     """
-    inputs, grad = _inputs(q, k, v, mask), _rows(grad)
+    inputs, grad = inputs_of(q, k, v, mask), _rows(grad)
     dq, dk, dv = out or (in_order_of(x, x.shape[-1]) for x in inputs[:3])
     if options.causal and k.shape[-2] > q.shape[-2]:  # no query sees the last keys
         dk[...] = dv[...] = 0
-    plan = _plan(inputs, [forward.output, grad, dq, dk, dv], options, forward=False)
-    plan.run([*inputs, *forward], [grad, dq, dk, dv], options)
+    plan = _plan_of([*inputs, forward.output, grad, dq, dk, dv], options, forward=False)
+    run_plan(plan, [*inputs, *forward, grad, dq, dk, dv], _dropped(options))
     return dq, dk, dv
 
 
-def _inputs(q: Array, k: Array, v: Array, mask: Array | None) -> list[Any]:
+def inputs_of(q: Array, k: Array, v: Array, mask: Array | None) -> list[Any]:
     """Return the inputs with rows that are dense, and the same leading axes."""
     leading = q.shape[:-2]
     if not leading == k.shape[:-2] == v.shape[:-2]:
@@ -141,6 +141,14 @@ def in_order_of(x: Array, length: int) -> Array:
 # ---- plans ----
 
 
+Shapes = tuple[Any, ...]
+
+
+def shapes_of(arrays: list[Any]) -> Shapes:
+    """Return shape and strides of each array, None of one that is missing."""
+    return tuple([None if x is None else (x.shape, x.strides) for x in arrays])
+
+
 class Strides(NamedTuple):
     """The strides of q, k, v, mask, output, its gradient, dq, dk and dv, in bytes; of what is missing, zeros."""
 
@@ -148,9 +156,9 @@ class Strides(NamedTuple):
     rows: tuple[int, ...]
 
     @classmethod
-    def of(cls, arrays: list[Any], ndim: int) -> "Strides":
-        strides = [(0,) * ndim if x is None else x.strides for x in arrays]
-        strides += [(0,) * ndim] * (9 - len(strides))
+    def of(cls, shapes: Shapes) -> "Strides":
+        none = (0,) * len(shapes[0][0])
+        strides = [none if each is None else each[1] for each in shapes] + [none] * (9 - len(shapes))
         return cls(tuple(s[:-2] for s in strides), tuple(s[-2] for s in strides))
 
     def places(self, leading: tuple[int, ...]) -> Int64:
@@ -166,16 +174,11 @@ class Plan:
     """Tables, layout and scratch of one shape; `attention_tiles` reads the layout."""
 
     def __init__(
-        self,
-        leading: tuple[int, ...],
-        lengths: tuple[int, int, int, int],
-        strides: Strides,
-        dtype: np.dtype[Any],
-        flags: tuple[bool, bool, bool, bool],
-        threads: int,
+        self, shapes: Shapes, dtype: np.dtype[Any], scale: float, causal: bool, p: float, threads: int, forward: bool
     ) -> None:
-        (L, S, E, D), size, lanes, batch = lengths, dtype.itemsize, simd.lanes(dtype), math.prod(leading)
-        causal, masked, dropped, forward = flags
+        (q_shape, _), _, (v_shape, _), mask, *_ = shapes
+        (*leading, L, E), (S, D), strides = q_shape, v_shape[-2:], Strides.of(shapes)
+        size, lanes, batch = dtype.itemsize, simd.lanes(dtype), math.prod(leading)
         most = 2 if causal and L <= FEW_QUERIES else 1
         tile_queries, tile_keys = min(QUERIES // most, -(-L // lanes) * lanes), min(KEYS // most, S)
         blocks = -(-L // tile_queries)
@@ -199,41 +202,47 @@ class Plan:
                 tile_keys * by_keys_width,
             ]
         *starts, work = np.cumsum([0, *(-(-part // lanes) * lanes for part in parts)]).tolist()
-        kind = NO_MASK if not masked else MASK_OF_PAIRS if strides.rows[3] else MASK_OF_KEYS
+        kind = NO_MASK if mask is None else MASK_OF_PAIRS if strides.rows[3] else MASK_OF_KEYS
         numbers = (
             *(size, lanes, batch, L, S, E, D, tile_queries, tile_keys, pitch * size),
-            *(int(causal), kind, int(dropped), self.queries, work * size),
+            *(int(causal), kind, int(p > 0), self.queries, work * size),
             *_leaves(dtype),
             *strides.rows,
             *(start * size for start in starts + [0] * (9 - len(starts))),
         )
-        self.layout = pack_layout(numbers, scores, by_keys, by_values, strides.places(leading))
+        self.layout = pack_layout(numbers, scores, by_keys, by_values, strides.places(tuple(leading)))
         chunks = max(1, min(threads, batch * blocks if forward else batch))
         self.stages = stage_list((ATTEND if forward else DIFFERENTIATE, 0, chunks))
         self.work, self.dtype = work * chunks, dtype
-
-    def run(self, arrays: list[Any], slopes: list[Array], options: Options) -> None:
-        """Call the worker: arrays q, k, v, mask, output and statistics, then the gradients."""
-        p, key = options.dropout or (0.0, 0)
-        limit = max(round((1 - p) * 2**32) - 1, 0)  # as in `random.dropout_forward`
-        words = np.array([key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF, limit], np.int64)
-        factors = [np.array([factor], self.dtype) for factor in (options.scale, 1 / (1 - p))]
-        given = [*arrays, factors[0], words, factors[1], *slopes]
-        operands = np.array([0 if x is None else x.ctypes.data for x in given], np.int64)
-        run_stages(operands, operands, operands, operands, scratch(self.work, self.dtype), self.layout, self.stages)
+        self.numbers = np.array([scale, 1 / (1 - p)], dtype)
 
 
-def _plan(inputs: list[Any], others: list[Array], options: Options, *, forward: bool) -> Plan:
-    q, _, v, mask = inputs
-    (L, E), (S, D) = q.shape[-2:], v.shape[-2:]
-    threads = threads_for(2 * math.prod(q.shape[:-1]) * S * (E + D), FLOPS_PER_THREAD)
-    flags = options.causal, mask is not None, options.dropout is not None, forward
-    return _plan_of(q.shape[:-2], (L, S, E, D), Strides.of([*inputs, *others], q.ndim), q.dtype, flags, threads)
+def _plan_of(arrays: list[Any], options: Options, *, forward: bool) -> Plan:
+    q, _, v = arrays[:3]
+    threads = threads_for(2 * q.size // q.shape[-1] * v.shape[-2] * (q.shape[-1] + v.shape[-1]), FLOPS_PER_THREAD)
+    p = options.dropout.p if options.dropout else 0.0
+    return _plan(shapes_of(arrays), q.dtype, options.scale, options.causal, p, threads, forward)
 
 
 @functools.lru_cache(maxsize=256)
-def _plan_of(*what: Any) -> Plan:
+def _plan(*what: Any) -> Plan:
     return Plan(*what)
+
+
+def _dropped(options: Options) -> Int64 | None:
+    """Return the halves of the key and the largest random bits that keep a weight, as `random.dropout_forward`."""
+    if options.dropout is None:
+        return None
+    p, key = options.dropout
+    return np.array([key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF, max(round((1 - p) * 2**32) - 1, 0)], np.int64)
+
+
+def run_plan(plan: Any, arrays: list[Any], key: Int64 | None = None) -> None:
+    """Call a plan's worker: operands are the addresses of the plan's numbers, of the key, and of the arrays."""
+    given = [plan.numbers, key, *arrays]
+    operands = np.array([0 if x is None else x.__array_interface__["data"][0] for x in given], np.int64)
+    work = scratch(plan.work, plan.dtype)
+    run_stages(operands, operands, operands, operands, work, plan.layout, plan.stages)
 
 
 @functools.cache

@@ -111,7 +111,7 @@ def _emit_online_softmax(e: Emitter) -> None:
                 e.set(slot, b.select(b.fcmp_ordered(">", value, e.get(slot)), value, e.get(slot)))
 
         down_the_rows(e, e.add(x, shift), pitch, n_rows, meet)
-        zeros = [_finite(e, e.get(slot)) for slot in tops]
+        zeros = [finite(e, e.get(slot)) for slot in tops]
         scales = [exponential(e, b.fsub(old, zero)) for old, zero in zip(before, zeros, strict=True)]
         sums = [
             e.variable(b.fmul(scale, b.select(fresh, e.zero, e.load(place))))
@@ -133,7 +133,7 @@ def _emit_online_softmax(e: Emitter) -> None:
     side_by_side(e, n_vectors, columns)
 
 
-def _finite(e: Emitter, top: ir.Value) -> ir.Value:
+def finite(e: Emitter, top: ir.Value) -> ir.Value:
     """0 for -inf, which stands for no key at all."""
     return e.builder.select(e.builder.fcmp_ordered("==", top, number(e, -math.inf)), e.zero, top)
 
@@ -155,7 +155,7 @@ def _emit_softmax_factors(e: Emitter) -> None:
     with e.repeat(n_vectors):
         highest, sums = (b.add(address, e.get(at)) for address in (top, total))
         value = e.load(sums)
-        e.store(_finite(e, e.load(highest)), highest)
+        e.store(finite(e, e.load(highest)), highest)
         none = b.fcmp_ordered("==", value, e.zero)
         e.store(b.select(none, e.zero, b.fdiv(number(e, 1), value)), sums)
         e.advance(at, e.vector_size)

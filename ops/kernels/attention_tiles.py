@@ -87,11 +87,11 @@ def score(layout, k, queries, mask, l0, s0, rows, keys, x):
 
 
 @kernel
-def drop_weights(layout, b, l0, s0, rows, keys, x, key, scale):
-    """Drop weights of a tile, as dropout would of all weights (batch, L, S)."""
-    _, lanes, _, L, S, _, _, _, _, pitch = load_integers(layout, 10)
+def drop_weights(layout, b, l0, s0, rows, keys, x, key, numbers):
+    """Drop weights of a tile, as dropout would of all weights (batch, L, S); numbers[1] = 1 / (1 - p)."""
+    size, lanes, _, L, S, _, _, _, _, pitch = load_integers(layout, 10)
     _, _, _, drop = load_integers(layout + LEAVES, 4)
-    call(drop, x, pitch, keys, (rows + lanes - 1) // lanes, (b * L + l0) * S + s0, S, key, scale)
+    call(drop, x, pitch, keys, (rows + lanes - 1) // lanes, (b * L + l0) * S + s0, S, key, numbers + size)
 
 
 # ---- forward ----
@@ -99,7 +99,7 @@ def drop_weights(layout, b, l0, s0, rows, keys, x, key, scale):
 
 def attend(operands, _b, _c, _d, work, layout, _step, t, chunks):
     """Compute every chunks-th block of queries: o, and for each query its largest score and 1 / sum of weights."""
-    q, k, v, mask, o, statistics, scale, key, keep = load_integers(operands, 9)
+    scale, key, q, k, v, mask, o, statistics = load_integers(operands, 8)
     (size, lanes, batch, L, S, _, D, tile_queries, tile_keys, pitch, causal, _, dropped, padded,
      work_size) = load_integers(layout, 15)  # fmt: skip
     _, _, _, _, online_softmax, softmax_factors, scale_rows = load_integers(layout + LEAVES, 7)
@@ -123,7 +123,7 @@ def attend(operands, _b, _c, _d, work, layout, _step, t, chunks):
             score(layout, k + k_b, queries, mask + mask_b, l0, s0, rows, keys, x)
             call(online_softmax, x, pitch, keys, vectors, top, total, rescale, 1 if s0 == 0 else 0)
             if dropped != 0:
-                drop_weights(layout, b, l0, s0, rows, keys, x, key, keep)
+                drop_weights(layout, b, l0, s0, rows, keys, x, key, scale)
             if s0 > 0:
                 call(scale_rows, target, o_row, rows, D, rescale)
             pack_rows(layout + by_values, v + v_b + s0 * v_row, v_row, keys, D, values)
@@ -138,7 +138,7 @@ def attend(operands, _b, _c, _d, work, layout, _step, t, chunks):
 
 def differentiate(operands, _b, _c, _d, work, layout, _step, t, chunks):
     """Compute dq, dk and dv of every chunks-th of the batch."""
-    q, k, v, mask, o, statistics, scale, key, keep, grad, dq, dk, dv = load_integers(operands, 13)
+    scale, key, q, k, v, mask, o, statistics, grad, dq, dk, dv = load_integers(operands, 12)
     (size, lanes, batch, L, S, E, D, tile_queries, tile_keys, pitch, causal, _, dropped, padded,
      work_size) = load_integers(layout, 15)  # fmt: skip
     transpose, _, _, _, _, _, _, softmax_slope, row_dots = load_integers(layout + LEAVES, 9)
@@ -168,10 +168,10 @@ def differentiate(operands, _b, _c, _d, work, layout, _step, t, chunks):
                 pack_columns(scores, transpose, slope, grad_row, D, rows, slopes)
                 multiply(scores, v + v_b + s0 * v_row, v_row, size, slopes, D, keys, rows, y, pitch, 0, 0)
                 if dropped != 0:
-                    drop_weights(layout, b, l0, s0, rows, keys, y, key, keep)
+                    drop_weights(layout, b, l0, s0, rows, keys, y, key, scale)
                 call(softmax_slope, x, y, pitch, keys, vectors, top, top + padded * size, means + l0 * size, scale)
                 if dropped != 0:
-                    drop_weights(layout, b, l0, s0, rows, keys, x, key, keep)
+                    drop_weights(layout, b, l0, s0, rows, keys, x, key, scale)
                 pack_rows(by_values, slope, grad_row, rows, D, right)
                 multiply(by_values, x, pitch, size, right, rows, keys, D, dv + dv_b + s0 * dv_row, dv_row, mode, 0)
                 pack_rows(by_keys, q + q_b + l0 * q_row, q_row, rows, E, right)

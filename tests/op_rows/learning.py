@@ -401,6 +401,7 @@ _networks = [
         attention.scaled_dot_product_attention,
         of((2, 3, 2), (2, 3, 2), (2, 3, 2), is_causal=choice(False, True)),
         _attention,
+        through=(attention.attended_by_few,),
     ),
     Row(
         attention.scaled_dot_product_attention,
