@@ -4,7 +4,7 @@ Shapes: L queries, S keys and values, E features of a query or key, D of a value
 """
 
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from ops.linear import KERNEL_TYPES, matmul
 from ops.rearranging import repeat_interleave
 from ops.shape import reshape, transpose, unsqueeze
 from ops.softmax import softmax, softmax_grad
+
+Sizes = tuple[int, ...]
 
 FEW_QUERIES = 8
 """With fewer, most lanes of a tile of scores would be empty: there is a kernel for inference, else the composition."""
@@ -211,22 +213,28 @@ def _check_call(query: Any, key: Any, value: Any, mask: Any, dropout_p: float, i
 
 
 def _check_shapes(query: Any, key: Any, value: Any, mask: Any) -> None:
-    shapes = {"query": query.shape, "key": key.shape, "value": value.shape}
-    text = "scaled_dot_product_attention: " + ", ".join(f"{which} {tuple(shape)}" for which, shape in shapes.items())
-    if query.shape[-1] != key.shape[-1]:
-        raise RuntimeError(f"{text}: mat1 and mat2 shapes cannot be multiplied, query and key differ in their features")
-    if key.shape[-2] != value.shape[-2]:
-        raise RuntimeError(f"{text}: mat1 and mat2 shapes cannot be multiplied, there must be a value for every key")
-    try:
-        leading = np.broadcast_shapes(*(shape[:-2] for shape in shapes.values()))
-    except ValueError:
-        raise RuntimeError(f"{text}: their leading dimensions cannot be broadcast together") from None
-    scores = (*leading, query.shape[-2], key.shape[-2])
-    if mask is not None and not _broadcasts(tuple(mask.shape), scores):
-        raise RuntimeError(f"{text}: attn_mask {tuple(mask.shape)} does not broadcast to the scores {scores}")
+    """Raise PyTorch's errors for shapes that do not go together."""
+    q, k, v = query.array.shape, key.array.shape, value.array.shape
+    if q[-1] != k[-1]:
+        _refuse(q, k, v, "mat1 and mat2 shapes cannot be multiplied, query and key differ in their features")
+    if k[-2] != v[-2]:
+        _refuse(q, k, v, "mat1 and mat2 shapes cannot be multiplied, there must be a value for every key")
+    leading = q[:-2]
+    if not leading == k[:-2] == v[:-2]:
+        try:
+            leading = np.broadcast_shapes(leading, k[:-2], v[:-2])
+        except ValueError:
+            _refuse(q, k, v, "their leading dimensions cannot be broadcast together")
+    scores = (*leading, q[-2], k[-2])
+    if mask is not None and not _broadcasts(mask.array.shape, scores):
+        _refuse(q, k, v, f"attn_mask {mask.array.shape} does not broadcast to the scores {scores}")
 
 
-def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+def _refuse(q: Sizes, k: Sizes, v: Sizes, why: str) -> NoReturn:
+    raise RuntimeError(f"scaled_dot_product_attention: query {q}, key {k}, value {v}: {why}")
+
+
+def _broadcasts(shape: Sizes, target: Sizes) -> bool:
     fits = all(n in (1, m) for n, m in zip(shape[::-1], target[::-1], strict=False))
     return fits and len(shape) <= len(target)
 

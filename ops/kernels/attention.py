@@ -133,6 +133,8 @@ def _broadcast(x: Array, shape: tuple[int, ...]) -> Array:
 
 def in_order_of(x: Array, length: int) -> Array:
     """Return an array of x's shape but for its last axis, dense, and with its axes in memory in the order of x's."""
+    if x.flags.c_contiguous:
+        return np.empty((*x.shape[:-1], length), x.dtype)
     order = sorted(range(x.ndim - 1), key=lambda axis: -abs(x.strides[axis]))
     dense = np.empty((*(x.shape[axis] for axis in order), length), x.dtype)
     return dense.transpose(*np.argsort(order), x.ndim - 1)
