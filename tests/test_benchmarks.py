@@ -24,7 +24,9 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("name", ["kernels/linear/64x512x10/", "models/train/mlp-b8", "overhead/chain/1e3"])
+@pytest.mark.parametrize(
+    "name", ["kernels/linear/64x512x10/", "models/train/mlp-b8", "overhead/chain/1e3", "data/loader/arrays"]
+)
 def test_a_benchmark_runs_and_the_results_agree(name):
     done = run(name, "--seconds", "0.01")
     assert done.returncode == 0, done.stderr

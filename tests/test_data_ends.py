@@ -96,8 +96,9 @@ def test_what_cannot_be_sent_is_named(what):
 
 
 def test_what_cannot_be_received_is_named():
-    with pytest.raises(ImportError, match="no such module in a worker"):
+    with pytest.raises(ImportError, match="no such module in a worker") as caught:
         next(iter(DataLoader(data.NotHere(), num_workers=1)))
+    assert "could not be made there" in caught.value.__notes__[0]
     with pytest.raises(pickle.PicklingError, match="a batch cannot be sent from a worker process"):
         next(iter(DataLoader(data.NoBatch(), num_workers=1, collate_fn=data.unpicklable)))
 

@@ -19,7 +19,7 @@ from nn.data.slots import Receiver, Sender
 from nn.data.workers import PROCESS, Worker
 from ops.lazy_kernels import set_num_threads
 
-PRELOADED = ["__main__", "nn.data.processes", "ops.kernels.threads"]
+PRELOADED = ["nn.data.processes", "ops.kernels.threads"]
 """What the server imports once for all workers; the last brings numba, and starts no thread."""
 
 LOST = (EOFError, ConnectionError, BrokenPipeError)
@@ -123,6 +123,17 @@ def _pickled(recipe: Recipe) -> bytes:
         ) from error
 
 
+def _unpickled(recipe: bytes) -> Recipe:
+    try:
+        return pickle.loads(recipe)
+    except Exception as error:
+        error.add_note(
+            "DataLoader: what was sent to a worker process could not be made there; define what it uses in a module "
+            "that it can import, or choose workers='threads', which need no copies"
+        )
+        raise
+
+
 def _picklable(value: Any) -> bool:
     try:
         reduction.ForkingPickler.dumps(value)
@@ -160,7 +171,7 @@ def _main(
     set_num_threads(1)
     try:
         pickled = connection.recv_bytes() if recipe is None else b""
-        worker = Worker(lambda: recipe or pickle.loads(pickled), number, count, PROCESS)
+        worker = Worker(lambda: recipe or _unpickled(pickled), number, count, PROCESS)
         sender = Sender(connection, prefetch)
         while True:
             message = pickle.loads(connection.recv_bytes())
