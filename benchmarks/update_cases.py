@@ -1,4 +1,4 @@
-"""Optimiser steps over constant gradients, and dropout, whose masks agree only in their statistics."""
+"""Optimiser steps over constant gradients, their clipping, and dropout, whose masks agree only in their statistics."""
 
 from collections.abc import Iterator
 from math import prod
@@ -43,6 +43,12 @@ def cases() -> Iterator[Case]:
                 features=frozenset({"foreach", "fused"} if name in FUSED else {"foreach"}),
                 traffic=4 * numbers * sum(map(prod, shapes)),
             )
+        yield Case(
+            f"kernels/clip-norm/{model}",
+            lambda library, shapes=shapes: clip(library, shapes),
+            features=frozenset({"foreach"}),
+            traffic=4 * 3 * sum(map(prod, shapes)),
+        )
     for size, shape in {"64k": (128, 512), "2m": (2048, 1024)}.items():
         yield Case(
             f"kernels/dropout/{size}",
@@ -54,9 +60,7 @@ def cases() -> Iterator[Case]:
 
 def update(library: Library, shapes: list[tuple[int, ...]], name: str, options: dict[str, Any]) -> Work:
     """A step of an optimiser."""
-    parameters = [library.tensor(random(*shape, seed=i), requires_grad=True) for i, shape in enumerate(shapes)]
-    for i, parameter in enumerate(parameters):
-        parameter.grad = library.tensor(random(*parameter.shape, seed=100 + i))
+    parameters = with_gradients(library, shapes)
     optimizer = library.optimizer(name, parameters, **options)
 
     def check() -> list[np.ndarray]:
@@ -65,6 +69,32 @@ def update(library: Library, shapes: list[tuple[int, ...]], name: str, options: 
         return [values(parameter) for parameter in parameters]
 
     return Work(optimizer.step, check)
+
+
+def with_gradients(library: Library, shapes: list[tuple[int, ...]]) -> list[Any]:
+    """Return parameters that have gradients."""
+    parameters = [library.tensor(random(*shape, seed=i), requires_grad=True) for i, shape in enumerate(shapes)]
+    for i, parameter in enumerate(parameters):
+        parameter.grad = library.tensor(random(*parameter.shape, seed=100 + i))
+    return parameters
+
+
+def clip(library: Library, shapes: list[tuple[int, ...]]) -> Work:
+    """Clipping of gradients by their norm; each time it has to shrink them a little."""
+    parameters = with_gradients(library, shapes)
+    how = {"foreach": True} if "foreach" in library.features else {}
+    limit = 0.9 * float(library.nn.utils.get_total_norm([parameter.grad for parameter in parameters]))
+
+    def step() -> None:
+        nonlocal limit
+        limit *= 0.9999
+        library.nn.utils.clip_grad_norm_(parameters, limit, **how)
+
+    def check() -> list[np.ndarray]:
+        step()
+        return [values(parameter.grad) for parameter in parameters]
+
+    return Work(step, check)
 
 
 def dropout(library: Library, shape: tuple[int, ...]) -> Work:

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from ops.kernels import arithmetic as arithmetic
     from ops.kernels import attention as attention
     from ops.kernels import attention_rows as attention_rows
-    from ops.kernels import averaging as averaging
     from ops.kernels import choices as choices
     from ops.kernels import conv as conv
     from ops.kernels import elementwise as elementwise
     from ops.kernels import extremes as extremes
     from ops.kernels import gemm as gemm
     from ops.kernels import lbfgs as lbfgs
+    from ops.kernels import lists as lists
     from ops.kernels import lookup as lookup
     from ops.kernels import norm as norm
     from ops.kernels import optim as optim
@@ -52,7 +52,7 @@ else:
         _Lazy, ("row_norm", "rows", "softmax", "threads", "transposing")
     )
     kernel_precision, lookup, reduction = map(_Lazy, ("precision", "lookup", "reduction"))
-    averaging, lbfgs = map(_Lazy, ("averaging", "lbfgs"))
+    lbfgs, lists = map(_Lazy, ("lbfgs", "lists"))
     softmax_columns, choices, extremes, scan = map(_Lazy, ("softmax_columns", "choices", "extremes", "scan"))
     attention, attention_rows, recurrent = map(_Lazy, ("attention", "attention_rows", "recurrent"))
 

@@ -377,11 +377,11 @@ def test_numbas_own_settings_stay_untouched():
 
 PYTHON_MODE = """
 import numpy as np
-from ops.kernels import adaptive_pool, elementwise, norm, optim, pool, random, row_norm, softmax
+from ops.kernels import adaptive_pool, elementwise, lbfgs, lists, norm, optim, pool, random, row_norm, softmax
 from ops.kernels.jit import kernel
 def f(): pass
 assert not hasattr(kernel(f), "signatures")
-for module in (adaptive_pool, elementwise, norm, optim, pool, random, row_norm, softmax):
+for module in (adaptive_pool, elementwise, lbfgs, lists, norm, optim, pool, random, row_norm, softmax):
     for name, call in module.warmup_cases():
         call()
 x = np.linspace(-3, 3, 7).astype(np.float32)

@@ -10,7 +10,7 @@ import autograd
 import nn
 from nn import optim
 from nn.optim import swa_utils
-from ops.kernels import averaging
+from ops.kernels import lists
 from ops.kernels.threads import least_threads
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install 'magtape[peers]'")
@@ -154,7 +154,7 @@ def test_the_kernel_is_the_formula(dtype):
         averages, values = ([np.asarray(rng.standard_normal(s), dtype) for s in shapes] for _ in range(2))
         expected = [a + 0.25 * (x - a) for a, x in zip(averages, values, strict=True)]
         with least_threads(threads):
-            averaging.average(averages, values, 0.25)
+            lists.average(averages, values, 0.25)
         for found, wanted in zip(averages, expected, strict=True):
             np.testing.assert_allclose(found, wanted, rtol=1e-6 if dtype == np.float32 else 1e-14, atol=1e-7)
 

@@ -19,7 +19,7 @@ from nn.module import Module
 from nn.normalization import _BatchNorm
 from nn.optim.lr_scheduler.scheduler import LRScheduler, Rate, per_group
 from nn.optim.optimizer import Optimizer
-from ops.lazy_kernels import averaging
+from ops.lazy_kernels import lists
 
 __all__ = [
     "SWALR",
@@ -92,7 +92,7 @@ def _average(averages: Tensors, values: Tensors, weight: float) -> bool:
     arrays = [each.array for each in averages]
     if not all(x.dtype == arrays[0].dtype and x.dtype in (np.float32, np.float64) and x.flags.carray for x in arrays):
         return False
-    averaging.average(arrays, [each.array for each in values], weight)
+    lists.average(arrays, [each.array for each in values], weight)
     for each in averages:
         mark_written(each, "AveragedModel.update_parameters")
     return True

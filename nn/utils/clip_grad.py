@@ -1,14 +1,18 @@
 """Clipping of gradients, by their common norm or one by one."""
 
 import warnings
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 
 import numpy as np
 
 from autograd import dtypes
 from autograd.tensor import Tensor
-from autograd.views import write
+from autograd.views import mark_written, write
+from ops.lazy_kernels import lists
 from ops.reduction import vector_norm
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+"""The types of gradients that the kernels take."""
 
 
 def _listed(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -17,6 +21,16 @@ def _listed(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [p.grad for p in _listed(parameters) if p.grad is not None]
+
+
+def _changed(grads: list[Tensor], kernel: Callable[..., None], *numbers: float, by: str) -> list[Tensor]:
+    """Change all gradients that the kernels take, in one call for each type; return the others."""
+    groups = {kind: [g for g in grads if g.array.dtype == kind and g.array.flags.carray] for kind in FLOATS}
+    for group in groups.values():
+        kernel([grad.array for grad in group], *numbers)
+        for grad in group:
+            mark_written(grad, by)
+    return [grad for grad in grads if grad.array.dtype not in FLOATS or not grad.array.flags.carray]
 
 
 def _norm(array: np.ndarray, norm_type: float) -> np.ndarray:
@@ -64,10 +78,9 @@ def clip_grads_with_norm_(
     scale = min(float(max_norm) / (float(total_norm) + 1e-6), 1.0)
     if scale == 1.0:
         return
-    for grad in _grads(parameters):
-        with np.errstate(invalid="ignore"):  # 0 · ∞ where the norm is infinite
-            scaled = grad.array * grad.array.dtype.type(scale)
-        write(grad, scaled, "clip_grads_with_norm_")
+    with np.errstate(invalid="ignore"):  # 0 · ∞ where the norm is infinite
+        for grad in _changed(_grads(parameters), lists.scale, scale, by="clip_grads_with_norm_"):
+            write(grad, grad.array * grad.array.dtype.type(scale), "clip_grads_with_norm_")
 
 
 def clip_grad_norm_(
@@ -89,5 +102,6 @@ def clip_grad_norm_(
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Limit every element of the gradients in place to [-clip_value, clip_value]."""
-    for grad in _grads(parameters):
-        write(grad, np.clip(grad.array, -float(clip_value), float(clip_value)), "clip_grad_value_")
+    limits = -float(clip_value), float(clip_value)
+    for grad in _changed(_grads(parameters), lists.clamp, *limits, by="clip_grad_value_"):
+        write(grad, np.clip(grad.array, *limits), "clip_grad_value_")

@@ -20,11 +20,11 @@ from numba.core import config as numba_config
 from ops.kernels import (
     adaptive_pool,
     arithmetic,
-    averaging,
     choices,
     elementwise,
     extremes,
     lbfgs,
+    lists,
     lookup,
     norm,
     optim,
@@ -48,7 +48,7 @@ config: Any = numba_config  # numba has some types, not all
 
 MODULES = (
     *(product_cases, elementwise, arithmetic, choices, softmax, softmax_columns, norm, row_norm),
-    *(pool, adaptive_pool, random, reduction, extremes, scan, lookup, optim, lbfgs, averaging, transposing),
+    *(pool, adaptive_pool, random, reduction, extremes, scan, lookup, optim, lbfgs, lists, transposing),
     recurrent,
 )
 

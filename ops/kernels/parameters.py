@@ -55,13 +55,11 @@ class Parameters:
         self.table = np.zeros((STATE + len(states), len(self.arrays)), np.int64)
         self.table[PARAM] = [x.ctypes.data for x in self.arrays]
         self.state = {name: self._allocate(STATE + row) for row, name in enumerate(states)}
-        self.blocks = np.array(
-            [(i, a) for i, size in enumerate(self.sizes.tolist()) for a in range(0, size, BLOCK)], np.int64
-        ).reshape(-1, 2)
+        self.blocks = blocks_of(self.sizes)
         self.like = np.empty(0, self.dtype)
         self.real: type = self.dtype.type
         self._sizes: list[int] = self.sizes.tolist()
-        self._grads: list[Array | None] = []
+        self._grads: list[Array] = []
 
     def _check(self, x: Array) -> None:
         if x.dtype != self.dtype or self.dtype not in (np.float32, np.float64):
@@ -92,21 +90,23 @@ class Parameters:
         """Use these gradients in the next step, None for a parameter to be left alone."""
         if len(grads) != len(self._sizes):
             raise ValueError(f"Parameters: got {len(grads)} gradients for {len(self._sizes)} parameters")
-        self._grads = list(grads)  # keeps the memory alive
-        addresses = [
-            0 if grad is None else self._locate(i, grad, size)
-            for i, (grad, size) in enumerate(zip(self._grads, self._sizes, strict=True))
-        ]
+        dtype, kept, addresses = self.dtype, [], []
+        for i, (grad, size) in enumerate(zip(grads, self._sizes, strict=True)):
+            if grad is None:
+                addresses.append(0)
+                continue
+            if grad.dtype != dtype or grad.size != size:
+                self._refuse(i, grad)
+            dense = grad.ravel()  # a copy only where it is not contiguous
+            kept.append(dense)
+            addresses.append(address_of(dense))
+        self._grads = kept  # keeps the memory alive
         self.table[GRAD] = addresses
 
-    def _locate(self, i: int, grad: Array, size: int) -> int:
+    def _refuse(self, i: int, grad: Array) -> None:
         if grad.dtype != self.dtype:
             raise TypeError(f"Parameters: gradient {i} is {grad.dtype}, its parameter {self.dtype}")
-        if grad.size != size:
-            raise ValueError(f"Parameters: gradient {i} {grad.shape} does not match {self.arrays[i].shape}")
-        dense = self._grads[i] = grad.ravel()  # a copy only where it is not contiguous
-        address: int = address_of(dense)
-        return address
+        raise ValueError(f"Parameters: gradient {i} {grad.shape} does not match {self.arrays[i].shape}")
 
     def update(
         self,
@@ -129,6 +129,14 @@ class Parameters:
         )
         self.table[GRAD] = 0
         self._grads = []
+
+
+def blocks_of(sizes: Array) -> Array:
+    """Return the number of an array and of its first element for every block of arrays of some sizes."""
+    counts = -(-sizes // BLOCK)
+    owners = np.repeat(np.arange(len(sizes)), counts)
+    before = np.repeat(np.cumsum(counts) - counts, counts)
+    return np.stack([owners, (np.arange(len(owners)) - before) * BLOCK], 1)
 
 
 @kernel
