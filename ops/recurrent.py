@@ -21,7 +21,7 @@ from autograd.views import view_primitive
 from ops.activation import relu
 from ops.dropout import dropout as dropped
 from ops.elementary import sigmoid, tanh
-from ops.joining import cat, stack
+from ops.joining import cat
 from ops.lazy_kernels import recurrent as kernels
 from ops.linear import KERNEL_TYPES, linear
 from ops.shape import clone, reshape
@@ -189,23 +189,30 @@ placed.vjp(x=lambda grad, x_shape, first: part_of(grad, first=first, shape=x_sha
 
 
 class Passed(NamedTuple):
-    """Outputs of all steps, and the last states."""
+    """Outputs of all steps, and the last states (layers · directions, B, P) and, of an lstm, (…, H)."""
 
     y: Any
     h: Any
     c: Any
 
 
-def one_pass(
+def flat_outputs(
     kind: str, x: Any, h: Any, c: Any, weights: RecurrentWeights, steps: Steps, reverse: bool = False
-) -> Passed:
-    """Take x through one layer; y has the shape of x but for its last size."""
+) -> Any:
+    """Return [y | h | c] of one layer, by the kernels where they know the type."""
     run = recurrent_layer if x.array.dtype in KERNEL_TYPES else loop_of_cells
-    flat = run(x, h, c, *weights, kind=kind, steps=steps, reverse=reverse)
-    rows, B, P = sum(steps), max(steps), weights.hh.shape[1]
+    return run(x, h, c, *weights, kind=kind, steps=steps, reverse=reverse)
+
+
+def one_pass(kind: str, x: Any, h: Any, c: Any, weights: RecurrentWeights, steps: Steps, reverse: bool) -> Passed:
+    """Take x through one layer; y has the shape of x but for its last size."""
+    flat = flat_outputs(kind, x, h, c, weights, steps, reverse)
+    rows, B, P = sum(steps), steps[0], weights.hh.shape[1]
+    y, last = part_of(flat, first=0, shape=(*x.shape[:-1], P)), part_of(flat, first=rows * P, shape=(1, B, P))
+    if kind != "lstm":
+        return Passed(y, last, None)
     H = P if weights.hr is None else weights.hr.shape[1]
-    y, last = part_of(flat, first=0, shape=(*x.shape[:-1], P)), part_of(flat, first=rows * P, shape=(B, P))
-    return Passed(y, last, part_of(flat, first=(rows + B) * P, shape=(B, H)) if kind == "lstm" else None)
+    return Passed(y, last, part_of(flat, first=(rows + B) * P, shape=(1, B, H)))
 
 
 def recurrent_network(
@@ -233,10 +240,19 @@ def recurrent_network(
             passes.append(one_pass(kind, x, h0, c0, each, steps, direction == 1))
         x = passes[0].y if len(passes) == 1 else cat([each.y for each in passes], -1)
         last += passes
-    return Passed(x, stack([each.h for each in last]), stack([each.c for each in last]) if kind == "lstm" else None)
+    return Passed(x, _joined([each.h for each in last]), _joined([each.c for each in last]) if kind == "lstm" else None)
+
+
+def _joined(states: list[Any]) -> Any:
+    """Return the states of all passes in memory of their own: they are carried over while outputs are dropped."""
+    return cat(states) if len(states) > 1 else clone(states[0])
 
 
 def recurrent_cell(kind: str, x: Any, h: Any, c: Any, weights: RecurrentWeights) -> tuple[Any, Any]:
     """Take x (B, I) one step: return h' and c', None unless the cell is an lstm; h and c may be None for zeros."""
-    passed = one_pass(kind, x, h, c, weights, (x.shape[0],))
-    return passed.h, passed.c
+    B, H = x.shape[0], weights.hh.shape[1]
+    if kind in ("tanh", "relu"):  # four ops: no more than a kernel's frame
+        return CELLS[kind](x, _zeros(x, B, H) if h is None else h, None, weights)
+    flat = flat_outputs(kind, x, h, c, weights, (B,))
+    after = part_of(flat, first=0, shape=(B, H))
+    return after, clone(part_of(flat, first=2 * B * H, shape=(B, H))) if kind == "lstm" else None

@@ -13,12 +13,18 @@ import numpy as np
 from ops.kernels import recurrent_plan as plans
 from ops.kernels import recurrent_steps as steps
 from ops.kernels.arrays import dense
+from ops.kernels.gemm import matmul
 from ops.kernels.parallel import RUN_CHUNKS
+from ops.kernels.recurrent_leaves import cell_forward
 from ops.kernels.recurrent_plan import PACKED, Plan, Shape, Wanted
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker
 
 Array: TypeAlias = np.ndarray[Any, Any]
+
+
+FEW = 64
+"""Sequences up to which a single step goes without packed weights."""
 
 
 class Kept(NamedTuple):
@@ -64,24 +70,82 @@ def forward(
     x is (T, B, I), or (rows, I) of a packed sequence; h (B, P) and c (B, H), or None for zeros.  All of one type.
     """
     shape = shape_of(kind, w_ih, w_hh, w_hr)
+    weights = (w_ih, w_hh, b_ih, b_hh, w_hr)
+    if len(batch_sizes) == 1 and 0 < batch_sizes[0] <= FEW:
+        return one_step(shape, x.reshape(-1, shape.I), h, c, *weights)
+    return all_steps(shape, x, h, c, *weights, batch_sizes, reverse)
+
+
+def all_steps(
+    shape: Shape,
+    x: Array,
+    h: Array | None,
+    c: Array | None,
+    w_ih: Array,
+    w_hh: Array,
+    b_ih: Array | None,
+    b_hh: Array | None,
+    w_hr: Array | None,
+    batch_sizes: tuple[int, ...],
+    reverse: bool,
+) -> tuple[Array, Kept]:
+    """Pack the weights and go through all steps."""
     rows, B = sum(batch_sizes), max(batch_sizes, default=0)
+    kind, _, H, P, projected, dtype = shape
     x, strides = strided_rows(x)
     threads = plans.choose_threads(shape, batch_sizes, 1)
     plan = plans.plan_forward(shape, batch_sizes, reverse, strides, h is None, threads)
-    dtype, H, P = shape.dtype, shape.H, shape.P
-    flat = np.empty(rows * P + B * P + (B * H if kind == "lstm" else 0), dtype)
-    fill(flat[rows * P :][: B * P], h)
-    fill(flat[rows * P + B * P :], c)
-    gates = np.empty((rows, shape.gates), dtype)
-    joined = np.empty((rows, shape.pitch), dtype)
-    kept = np.empty((rows, H) if kind in ("lstm", "gru") else (0, H), dtype)
-    raw = np.empty((rows, H) if shape.projected else (0, H), dtype)
+    flat = np.empty((rows + B) * P + (B * H if kind == "lstm" else 0), dtype)
+    states, cells = flat[rows * P :], flat[(rows + B) * P :]
+    fill(states[: B * P], h)
+    fill(cells, c)
+    joined, gates = np.empty((rows, shape.pitch), dtype), np.empty((rows, shape.gates), dtype)
+    kept = np.empty((rows if kind in ("lstm", "gru") else 0, H), dtype)
+    raw = np.empty((rows if projected else 0, H), dtype)
     operands: list[Any] = [
-        x.ctypes.data, joined.reshape(-1), gates.reshape(-1), kept.reshape(-1), raw.reshape(-1), flat,
-        flat[rows * P :], flat[rows * P + B * P :], *flat_weights(w_ih, w_hh, w_hr),
-        joined_bias(kind, b_ih, b_hh, shape), scratch(plan.work, dtype),
+        x.ctypes.data, joined.reshape(-1), gates.reshape(-1), kept.reshape(-1), raw.reshape(-1), flat, states, cells,
+        *flat_weights(w_ih, w_hh, w_hr), joined_bias(b_ih, b_hh, shape), scratch(plan.work, dtype),
     ]  # fmt: skip
     steps.run_forward(*operands, *launch(plan, steps.PACK_FORWARD, steps.FORWARD))
+    return flat, Kept(joined, gates, kept, raw)
+
+
+def one_step(
+    shape: Shape,
+    x: Array,
+    h: Array | None,
+    c: Array | None,
+    w_ih: Array,
+    w_hh: Array,
+    b_ih: Array | None,
+    b_hh: Array | None,
+    w_hr: Array | None,
+) -> tuple[Array, Kept]:
+    """Take a few sequences a single step on: to pack the weights would take longer than their product."""
+    kind, I, H, P, projected, dtype = shape
+    B = len(x)
+    gates = matmul(x, w_ih.T, bias=b_ih)
+    of_h = np.zeros((B, shape.gates), dtype) if h is None else matmul(h, w_hh.T)
+    if b_hh is not None:
+        of_h += b_hh
+    joined = np.empty((B, shape.pitch), dtype)
+    joined[:, :I], joined[:, I : I + P] = x, 0 if h is None else h
+    flat = np.empty(2 * B * P + (B * H if kind == "lstm" else 0), dtype)
+    cells = flat[2 * B * P :]
+    fill(cells, c)
+    if kind == "gru":
+        gates[:, : 2 * H] += of_h[:, : 2 * H]
+        kept = of_h[:, 2 * H :].copy()
+    else:
+        gates += of_h
+        kept = np.empty((B if kind == "lstm" else 0, H), dtype)
+    raw = np.empty((B if projected else 0, H), dtype)
+    column, pitch = I * dtype.itemsize, shape.pitch * dtype.itemsize
+    leaf, after = cell_forward(kind, dtype), raw.reshape(-1) if projected else flat
+    steps.call_cell(leaf, B, H, gates, kept, joined, column, pitch, after, cells)
+    if w_hr is not None:
+        flat[: B * P] = matmul(raw, w_hr.T).reshape(-1)
+    flat[B * P : 2 * B * P] = flat[: B * P]
     return flat, Kept(joined, gates, kept, raw)
 
 
@@ -154,14 +218,16 @@ def fill(target: Array, source: Array | None) -> None:
     target[...] = 0 if source is None else source.reshape(-1)
 
 
-def joined_bias(kind: str, b_ih: Array | None, b_hh: Array | None, shape: Shape) -> Array:
+def joined_bias(b_ih: Array | None, b_hh: Array | None, shape: Shape) -> Array:
     """Return what the products start from: both biases as one; gru: of the last gate, one after the other."""
     if b_ih is None or b_hh is None:
-        return np.zeros(shape.gates + (shape.H if kind == "gru" else 0), shape.dtype)
-    if kind != "gru":
-        return np.asarray(b_ih + b_hh)
-    both = 2 * shape.H
-    return np.concatenate((b_ih[:both] + b_hh[:both], b_ih[both:], b_hh[both:]))
+        return np.zeros(shape.gates + (shape.H if shape.kind == "gru" else 0), shape.dtype)
+    if shape.kind != "gru":
+        return np.add(b_ih, b_hh)
+    both, biases = 2 * shape.H, np.empty(4 * shape.H, shape.dtype)
+    np.add(b_ih[:both], b_hh[:both], out=biases[:both])
+    biases[both : 3 * shape.H], biases[3 * shape.H :] = b_ih[both:], b_hh[both:]
+    return biases
 
 
 def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:

@@ -15,7 +15,7 @@ from ops.kernels.parallel import call_chunks
 from ops.kernels.simd import Worker, address_of, call, load_integers
 from ops.kernels.threads import register_parallel
 
-__all__ = ["BACKWARD", "FORWARD", "PACK_BACKWARD", "PACK_FORWARD", "run_backward", "run_forward"]
+__all__ = ["BACKWARD", "FORWARD", "PACK_BACKWARD", "PACK_FORWARD", "call_cell", "run_backward", "run_forward"]
 
 # ---- drivers ----
 
@@ -79,6 +79,13 @@ def run_backward(
 
 
 register_parallel(run_backward)
+
+
+@kernel
+def call_cell(leaf, rows, columns, gates, kept, joined, column, pitch, after, c):
+    """Take rows one step on; h before it stands in `joined` from byte `column` of each row on."""
+    before = address_of(joined) + column
+    call(leaf, rows, columns, address_of(gates), address_of(kept), before, pitch, address_of(after), address_of(c))
 
 
 # Below, operands are addresses and strides count bytes.  The workers compute chunk t of `chunks`.
