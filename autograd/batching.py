@@ -284,6 +284,8 @@ def by_parameters(changes: dict[str, Callable[[Any, int], Any]]) -> Callable[...
         wide = batch.everywhere(values)
         if isinstance(changed.get("dim"), int) and all(x.ndim == 1 for x in wide):
             # Samples of no dimension, which `dim=0` takes for vectors of one element.
+            if "shape" in changed:
+                changed["shape"] = (*changed["shape"], 1)
             return primitive.call(*[x[:, None] for x in wide], **{**parameters, **changed})[:, 0]
         return primitive.call(*wide, **{**parameters, **changed})
 

@@ -287,8 +287,10 @@ def unit_rows(tensors: Sequence[Any], apply: Callable[[list[Any]], list[Any]], c
     """Return `apply` of every unit vector of the space of `tensors`, stacked: one array of rows per result."""
     sizes = [x.numel() for x in tensors]
     total, starts = sum(sizes), np.cumsum([0, *sizes])
+    if not total:
+        return [each[None][:0] for each in apply([_zeros(x) for x in tensors])]
     parts = []
-    for first in range(0, total, chunk_size or total or 1):
+    for first in range(0, total, chunk_size or total):
         count = min(first + (chunk_size or total), total) - first
         units = []
         for x, start in zip(tensors, starts, strict=False):

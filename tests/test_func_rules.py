@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 
 from autograd import Tensor
-from autograd.func import vmap
+from autograd.func import jacrev, jvp, vmap
 from autograd.tape import grad
 from tests.op_table import ROWS
-from tests.row import Row, Sample, call
+from tests.row import Row, Sample, as_tensors, call, flattened
 
 SIZE = 3
 DYNAMIC = ("argwhere", "masked_select", "nonzero")  # the shape of their results depends on elements
@@ -113,6 +113,59 @@ def test_vmap_is_the_loop(row: Row) -> None:
         check(edge)
 
     @settings(max_examples=math.ceil(settings.default.max_examples * 0.3), database=None)
+    @given(row.samples.drawn)
+    def at_drawn(sample: Sample) -> None:
+        check(sample)
+
+    at_drawn()
+
+
+# -- derivatives of every row, by vmap over what walks the tape back --------------------------------------------------
+
+
+def small(row: Row, sample: Sample) -> bool:
+    return 0 < sum(array.size for value in sample.inputs for array in places(value)) <= 60
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.order >= 1], ids=lambda row: row.name)
+def test_jacobians_are_those_of_a_loop(row: Row) -> None:
+    """Reverse mode, row by row and all rows at once, and forward mode along one direction."""
+
+    def check(sample: Sample) -> None:
+        if not small(row, sample):
+            return
+        function, tensors = flattened(row, as_tensors(sample), sample)
+        outputs = function(*tensors)
+        tracked = [i for i, y in enumerate(outputs) if y.requires_grad]
+        if not tracked or sum(outputs[i].numel() for i in tracked) > 30:
+            return
+
+        def differentiable(*xs: Any) -> tuple[Any, ...]:
+            ys = function(*xs)
+            return tuple(ys[i] for i in tracked)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = jacrev(differentiable, tuple(range(len(tensors))))(*tensors)
+            plain = [x.detach() for x in tensors]
+            directions = [Tensor(np.cos(np.arange(x.numel()) + 1.0).reshape(x.shape)) for x in tensors]
+            pushed = jvp(differentiable, tuple(plain), tuple(directions))[1]
+        for blocks, i, tangent in zip(found, tracked, pushed, strict=True):
+            y = outputs[i]
+            expected_tangent = np.zeros(y.shape)
+            for k, unit in enumerate(np.eye(y.numel()).reshape(y.numel(), *y.shape)):
+                grads = grad(y, tensors, Tensor(unit), retain_graph=True, materialize_grads=True)
+                for block, g, v in zip(blocks, grads, directions, strict=True):
+                    rows = block.array.reshape(y.numel(), *g.shape)
+                    np.testing.assert_allclose(rows[k], g.array, rtol=1e-10, atol=1e-10)
+                    expected_tangent.reshape(-1)[k] += (g.array * v.array).sum()
+            if row.order >= 2:
+                np.testing.assert_allclose(tangent.array, expected_tangent, rtol=1e-9, atol=1e-9)
+
+    for edge in row.samples.edges:
+        check(edge)
+
+    @settings(max_examples=math.ceil(settings.default.max_examples * 0.2), database=None)
     @given(row.samples.drawn)
     def at_drawn(sample: Sample) -> None:
         check(sample)
