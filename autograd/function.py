@@ -6,6 +6,8 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
+from autograd.batching import is_batched
+from autograd.function_samples import apply_to_samples
 from autograd.grad_mode import is_recording, no_grad
 from autograd.node import Node, OutputOf
 from autograd.tensor import Tensor
@@ -191,6 +193,10 @@ class Function:
     `forward` runs unrecorded. `backward` gets a gradient per output and returns one (or None) per argument of forward;
     written with tensor ops, it is itself differentiable. `setup_context(ctx, inputs, output)`, where defined, takes the
     context's place in `forward(*args)`.
+
+    Under `autograd.func.vmap`, `vmap(info, in_dims, *args)` is called, where it is defined: it gets whole batches, and
+    returns the outputs and where their batch is, `out_dims`. With `generate_vmap_rule = True` samples are taken one
+    after the other.
     """
 
     @staticmethod
@@ -204,6 +210,8 @@ class Function:
         raise NotImplementedError("You must implement the backward function for your custom autograd.Function.")
 
     setup_context: Callable[..., None] | None = None
+    vmap: Callable[..., Any] | None = None
+    generate_vmap_rule = False
 
     def __init__(self) -> None:
         raise RuntimeError(f"{type(self).__name__}: call {type(self).__name__}.apply(...), not the class")
@@ -211,6 +219,8 @@ class Function:
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Compute and, where an argument requires gradients, record."""
+        if is_batched(*args):
+            return apply_to_samples(cls, args)
         needs = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
         ctx = Context(needs)
         ctx._name = cls.__name__

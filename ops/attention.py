@@ -8,18 +8,21 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from autograd.batching import Batch, active
 from autograd.grad_mode import is_recording
-from autograd.primitive import primitive
+from autograd.primitive import cast, primitive
 from autograd.random import default_generator
 from autograd.tensor import Tensor
-from ops.comparison import where
-from ops.dropout import dropped
+from ops.batched import elements
+from ops.comparison import eq, isneginf, where
+from ops.dropout import dropout, dropped
 from ops.joining import stack
 from ops.lazy_kernels import attention as kernels
 from ops.lazy_kernels import attention_rows
 from ops.linear import KERNEL_TYPES, matmul
 from ops.rearranging import repeat_interleave
-from ops.shape import reshape, transpose, unsqueeze
+from ops.reduction import all as all_of
+from ops.shape import movedim, reshape, transpose, unsqueeze
 from ops.softmax import softmax, softmax_grad
 
 Sizes = tuple[int, ...]
@@ -78,7 +81,13 @@ def attend_to_itself(packed: Any, mask: Any, options: Any) -> Any:
 
 def attention_weights(query: Any, key: Any, mask: Any, options: Any) -> Any:
     """Return softmax(query keyᵀ · scale + mask), some of it dropped as `attend` with these options does."""
-    return _dropped(_weights(query, key, mask, options), options)
+    weights = _weights(query, key, mask, options)
+    return dropout(weights, options.dropout.p) if _drops_as_vmap_says(options) else _dropped(weights, options)
+
+
+def _drops_as_vmap_says(options: Any) -> bool:
+    """Return whether each sample of a vmap, or all of them together, draw what they drop."""
+    return options.dropout is not None and active() != ()
 
 
 def attention_options(scale: float, is_causal: bool, dropout_p: float) -> Any:
@@ -91,12 +100,13 @@ def added_to_scores(mask: Tensor, dtype: Any, *, left_out: bool) -> Tensor:
     """Return a mask to add: −∞ where a boolean one leaves a key out, which is where it is `left_out`."""
     if mask.array.dtype != bool:
         return mask
-    return Tensor(np.where(mask.array == left_out, -math.inf, 0.0).astype(dtype))
+    return cast(where(eq(mask, left_out), -math.inf, 0.0), dtype=dtype)
 
 
 def _by_tiles(query: Any, key: Any, value: Any, mask: Any, options: Any) -> bool:
     """Return whether the kernel can compute this, and sooner."""
     drops_all = options.dropout is not None and options.dropout.p == 1
+    drops_all = drops_all or _drops_as_vmap_says(options)
     many = query.array.shape[-2] >= FEW_QUERIES and not drops_all and (mask is None or not mask.requires_grad)
     return many and _has_kernel(query, key, value)
 
@@ -151,6 +161,18 @@ def attended_by_few(query: Any, key: Any, value: Any, mask: Any = None, *, optio
     return attention_rows.attention_of_few(query, key, value, mask, options)
 
 
+attended.vmap()
+attended_by_few.vmap()
+
+
+@self_attended.joint_vmap
+def _(batch: Batch, packed: Any, mask: Any, options: Any) -> Any:
+    packed, mask = batch.everywhere((packed, mask))
+    if mask is not None:
+        mask = reshape(mask, (batch.size, *[1] * (packed.ndim - 1 - mask.ndim), *mask.shape[1:]))
+    return self_attended(movedim(packed, 0, 1), mask, options=options)
+
+
 # -- composed ------------------------------------------------------------------------------------------------
 
 
@@ -173,11 +195,11 @@ def _weights(query: Any, key: Any, mask: Any, options: Any) -> Any:
         scores = where(Tensor(later), -math.inf, scores)
     if mask is None:
         return softmax(scores, -1)
-    hidden = np.isneginf(mask.array).all(axis=-1, keepdims=True)
-    if not hidden.any():
+    hidden = all_of(isneginf(mask), -1, keepdim=True)
+    if not elements(hidden).any():
         return softmax(scores + mask, -1)
-    weights = softmax(scores + where(Tensor(hidden), 0.0, mask), -1)
-    return where(Tensor(hidden), 0.0, weights)
+    weights = softmax(scores + where(hidden, 0.0, mask), -1)
+    return where(hidden, 0.0, weights)
 
 
 def _dropped(weights: Any, options: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.batching import Batch
 from autograd.primitive import primitive
 from autograd.tape import grad as gradients
 from autograd.tensor import Tensor
@@ -24,6 +25,7 @@ from ops.elementary import sigmoid, tanh
 from ops.joining import cat
 from ops.lazy_kernels import recurrent as kernels
 from ops.linear import KERNEL_TYPES, linear
+from ops.padding import pad
 from ops.shape import clone, reshape
 from ops.slicing import chunk, narrow
 
@@ -184,6 +186,18 @@ def placed(x: Any, *, first: int, size: int) -> Any:
 
 part_of.vjp(x=lambda grad, x_shape, first: placed(grad, first=first, size=x_shape[0]))
 placed.vjp(x=lambda grad, x_shape, first: part_of(grad, first=first, shape=x_shape))
+
+
+@part_of.joint_vmap
+def _(batch: Batch, x: Any, first: int, shape: Steps) -> Any:
+    return reshape(narrow(x, 1, first, math.prod(shape)), (batch.size, *shape))
+
+
+@placed.joint_vmap
+def _(batch: Batch, x: Any, first: int, size: int) -> Any:
+    count = math.prod(x.shape[1:])
+    return pad(reshape(x, (batch.size, count)), (first, size - first - count))
+
 
 # -- several layers ------------------------------------------------------------------------------------------
 
