@@ -76,9 +76,8 @@ def _(
     if isinstance(grad, Tensor):
         inputs = (x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr)
         return _recorded_gradients(grad, wanted, inputs, kind=kind, steps=steps, reverse=reverse)
-    found = kernels.backward(
-        kind, grad, residual, w_ih, w_hh, w_hr, steps, reverse, (wanted[0], wanted[1] or wanted[2], any(wanted[3:]))
-    )
+    parts = (wanted[0], wanted[1] or wanted[2], any(wanted[3:]))
+    found = kernels.backward(kind, grad, residual, w_ih, w_hh, w_hr, steps, reverse, parts, zero=h is None)
     return found.x.reshape(x.shape) if wanted[0] else None, *found[1:]
 
 

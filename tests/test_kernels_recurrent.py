@@ -63,7 +63,7 @@ def gradients(layer, given_, u, reverse):
     kind, *_, steps = layer
     _, kept = recurrent.forward(kind, *given_, steps, reverse)
     _, h, _, w_ih, w_hh, _, _, w_hr = given_
-    found = recurrent.backward(kind, u, kept, w_ih, w_hh, w_hr, steps, reverse, (True, h is not None, True))
+    found = recurrent.backward(kind, u, kept, w_ih, w_hh, w_hr, steps, reverse, (True, h is not None, True), h is None)
     named = (found.x, found.h, found.c, found.w_ih, found.w_hh, found.b_ih, found.b_hh, found.w_hr)
     return [None if a is None else g.reshape(a.shape) for a, g in zip(given_, named, strict=True)]
 

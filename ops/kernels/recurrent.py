@@ -159,16 +159,17 @@ def backward(
     batch_sizes: tuple[int, ...],
     reverse: bool,
     wanted: tuple[bool, bool, bool],
+    zero: bool = False,
 ) -> Gradients:
     """Return the gradients of all inputs, given that of what `forward` returned.
 
-    wanted: those of x, those of h or c, those of weights or biases.
+    wanted: those of x, those of h or c, those of weights or biases.  zero: h was None.
     """
     shape = shape_of(kind, w_ih, w_hh, w_hr)
     rows, B = sum(batch_sizes), max(batch_sizes, default=0)
     threads = plans.choose_threads(shape, batch_sizes, 2)
     needs = Wanted(*wanted)
-    plan = plans.plan_backward(shape, batch_sizes, reverse, needs, threads)
+    plan = plans.plan_backward(shape, batch_sizes, reverse, zero, needs, threads)
     dtype, H, P, I, G = shape.dtype, shape.H, shape.P, shape.I, shape.gates
     grad = dense(grad)
     dx = np.empty((rows, I) if needs.x else (0, I), dtype)

@@ -147,9 +147,17 @@ def most_rows(bounds: list[int]) -> int:
     return max(1, *(b - a for a, b in itertools.pairwise(bounds)))
 
 
+def sizes(shape: Shape, batch_sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return what every layout begins with: steps, I, H, P, gates, bytes of a number and of a row [x | h]."""
+    size = shape.dtype.itemsize
+    return len(batch_sizes), shape.I, shape.H, shape.P, shape.gates, size, shape.pitch * size
+
+
 # ---- forward ----
 
-FORWARD_HEADER = 19
+FORWARD_PLACES, FORWARD_LEAVES, FORWARD_HEADER = 56, 128, 19
+"""Where, in bytes, groups of numbers lie in the layout, and how many numbers there are; sizes come first."""
+
 PRODUCT = 10
 
 
@@ -161,7 +169,7 @@ def plan_forward(
 
     `zero`: h0 is zero, so that the first step has no product with it.
     """
-    kind, I, H, P, projected, dtype = shape
+    kind, _, H, P, projected, dtype = shape
     bounds = bounds_of(batch_sizes, threads)
     size, packed_input = dtype.itemsize, x_strides[0] == PACKED
     tile = Tile(*choose_tile(most_rows(bounds), -(-shape.gates // simd.lanes(dtype))), dtype)
@@ -172,12 +180,12 @@ def plan_forward(
         for start, count, time in steps_of(batch_sizes, reverse)
         for number in (start, count, (start * x_strides[1] if packed_input else time * x_strides[0]))
     ] + [0, 0, 0]
-    projection = work if projected else 0
     layout = writer.finish(
-        *(len(batch_sizes), I, H, P, size, shape.gates, shape.pitch * size, x_strides[1]),
-        *(cell_forward(kind, dtype), projected, projection * size, len(products) // PRODUCT),
-        *(writer.block(products), writer.block(steps), writer.block(bounds), writer.block(tile.numbers())),
-        *(writer.block(tile.table((P - 1) % tile.columns + 1)), simd.transpose(dtype), copy_rows(dtype)),
+        *sizes(shape, batch_sizes),
+        *(writer.block(steps), writer.block(bounds), writer.block(tile.numbers())),
+        *(len(products) // PRODUCT, writer.block(products), projected, work * size),
+        *(writer.block(tile.table((P - 1) % tile.columns + 1)), x_strides[1]),
+        *(cell_forward(kind, dtype), copy_rows(dtype), simd.transpose(dtype)),
     )
     work += tile.packed(H, P) if projected else 0
     return Plan(layout, len(bounds) - 1, work)
@@ -207,7 +215,8 @@ def forward_products(shape: Shape, tile: Tile, zero: bool, writer: Writer) -> tu
 
 # ---- backward ----
 
-BACKWARD_HEADER = 34
+FLAGS, BUFFERS, PLACES, EDGES, LEAVES, BACKWARD_HEADER = 56, 104, 152, 192, 248, 35
+"""Where, in bytes, groups of numbers lie in the layout, and how many numbers there are; sizes come first."""
 
 
 class Wanted(NamedTuple):
@@ -219,8 +228,10 @@ class Wanted(NamedTuple):
 
 
 @functools.lru_cache(maxsize=512)
-def plan_backward(shape: Shape, batch_sizes: tuple[int, ...], reverse: bool, wanted: Wanted, threads: int) -> Plan:
-    """Return the plan of a backward pass."""
+def plan_backward(
+    shape: Shape, batch_sizes: tuple[int, ...], reverse: bool, zero: bool, wanted: Wanted, threads: int
+) -> Plan:
+    """Return the plan of a backward pass; zero: the first step began with h = 0."""
     kind, I, H, P, projected, dtype = shape
     bounds, size, lanes = bounds_of(batch_sizes, threads), dtype.itemsize, simd.lanes(dtype)
     rows, G = most_rows(bounds), shape.gates
@@ -237,11 +248,12 @@ def plan_backward(shape: Shape, batch_sizes: tuple[int, ...], reverse: bool, wan
         return writer.block(tile.table((columns - 1) % tile.columns + 1))
 
     layout = writer.finish(
-        *(len(batch_sizes), I, H, P, size, G, pitch, shape.pitch, cell_backward(kind, dtype), kind == "gru"),
-        *(projected, *wanted, capacity, collected, sum(packed), packed[0], packed[0] + packed[1]),
+        *sizes(shape, batch_sizes),
+        *(kind == "gru", projected, *wanted, zero),
+        *(pitch * size, capacity, collected * size, sum(packed) * size, packed[0] * size, sum(packed[:2]) * size),
         *(writer.block(steps), writer.block(bounds)),
         *(writer.block(tile.numbers()) for tile in (step, outer, total)),
-        *(last(step, P), last(step, I), last(step, H), last(outer, I), last(outer, P), last(outer, H)),
-        *(last(total, G), copy_rows(dtype), add_rows(dtype), simd.copy_panel(step.vectors, dtype)),
+        *(last(step, P), last(step, I), last(step, H), last(outer, I), last(outer, P), last(outer, H), last(total, G)),
+        *(cell_backward(kind, dtype), copy_rows(dtype), add_rows(dtype), simd.copy_panel(step.vectors, dtype)),
     )
     return Plan(layout, len(bounds) - 1, sum(packed) + (len(bounds) - 1) * collected)

@@ -12,6 +12,7 @@ products after the loop would write D to memory, read it again, and take a fifth
 from ops.kernels.gemm import pack
 from ops.kernels.jit import kernel
 from ops.kernels.parallel import call_chunks
+from ops.kernels.recurrent_plan import BUFFERS, EDGES, FLAGS, FORWARD_LEAVES, FORWARD_PLACES, LEAVES, PLACES
 from ops.kernels.simd import Worker, address_of, call, load_integers
 from ops.kernels.threads import register_parallel
 
@@ -112,8 +113,9 @@ def product(tile, last, edge, a, a_row, a_step, b, b_panel, b_step, depth, M, N,
 
 def pack_forward(w_ih, w_hh, w_hr, work, layout, t, chunks):
     """Pack the transposes of [W_ih | W_hh] and of the projection; chunk t takes every chunks-th panel."""
-    (_, I, H, P, size, _, _, _, _, projected, projection, n_products, products, _, _, tile, _, packer,
-     _) = load_integers(layout, 19)  # fmt: skip
+    _, I, H, P, _, size, _ = load_integers(layout, 7)
+    _, _, tile, n_products, products, projected, projection, _, _ = load_integers(layout + FORWARD_PLACES, 9)
+    _, _, packer = load_integers(layout + FORWARD_LEAVES, 3)
     _, _, columns, _, lanes = load_integers(layout + tile, 5)
     turn = 0
     for p in range(n_products):
@@ -134,8 +136,11 @@ def pack_forward(w_ih, w_hh, w_hr, work, layout, t, chunks):
 
 def take_steps(x, joined, gates, kept, raw, y, h, c, bias, work, layout, t, chunks):
     """Take the sequences of chunk t through all steps."""
-    (T, I, H, P, size, G, pitch, x_row, cell, projected, projection, n_products, products, steps, bounds, tile, last, _,
-     copy) = load_integers(layout, 19)  # fmt: skip
+    T, I, H, P, G, size, pitch = load_integers(layout, 7)
+    steps, bounds, tile, n_products, products, projected, projection, last, x_row = load_integers(
+        layout + FORWARD_PLACES, 9
+    )
+    cell, copy, _ = load_integers(layout + FORWARD_LEAVES, 3)
     low, high = load_integers(layout + bounds + 8 * t, 2)
     _, _, columns, _ = load_integers(layout + tile, 4)
     begun = 0
@@ -182,12 +187,16 @@ PACK_FORWARD, FORWARD = Worker(pack_forward), Worker(take_steps)
 
 def pack_backward(w_ih, w_hh, w_hr, work, layout, t, chunks):
     """Pack W_hh, W_ih if the input's gradient is wanted, and the projection; chunk t takes every chunks-th panel."""
-    (_, I, H, P, size, G, _, _, _, _, projected, want_x, _, _, _, _, _, x_at, projection_at, _, _, tile, _, _,
-     _, _, _, _, _, _, _, _, _, packer) = load_integers(layout, 34)  # fmt: skip
-    for i in range(3):
-        w, K, N, at = (w_hh, G, P, 0) if i == 0 else (w_ih, G, I, x_at) if i == 1 else (w_hr, P, H, projection_at)
-        if i == 0 or (i == 1 and want_x != 0) or (i == 2 and projected != 0):
-            pack_panels(layout + tile, packer, w, K, N, work + at * size, t, chunks)
+    _, I, H, P, G, _, _ = load_integers(layout, 7)
+    _, projected, want_x, _, _, _ = load_integers(layout + FLAGS, 6)
+    _, _, _, _, x_at, projection_at = load_integers(layout + BUFFERS, 6)
+    _, _, step, _, _ = load_integers(layout + PLACES, 5)
+    _, _, _, packer = load_integers(layout + LEAVES, 4)
+    pack_panels(layout + step, packer, w_hh, G, P, work, t, chunks)
+    if want_x != 0:
+        pack_panels(layout + step, packer, w_ih, G, I, work + x_at, t, chunks)
+    if projected != 0:
+        pack_panels(layout + step, packer, w_hr, P, H, work + projection_at, t, chunks)
 
 
 @kernel
@@ -203,68 +212,77 @@ def retrace_steps(
     grad, joined, gates, kept, raw, dx, dh, dc, draw, dw_ih, dw_hh, db_ih, db_hh, dw_hr, one, work, layout, t, _chunks
 ):
     """Take the gradients of the sequences of chunk t back through all steps."""
-    (T, I, H, P, size, G, pitch, joined_pitch, cell, is_gru, projected, want_x, want_start, want_weights, capacity,
-     collected, packed, x_at, projection_at, steps, bounds, tile, outer, _, last_p, last_i, last_h, _, _, outer_h, _,
-     copy, add) = load_integers(layout, 33)  # fmt: skip
+    T, I, H, P, G, size, joined_row = load_integers(layout, 7)
+    is_gru, projected, want_x, want_start, want_weights, zero = load_integers(layout + FLAGS, 6)
+    d_row, capacity, collected, packed, x_at, projection_at = load_integers(layout + BUFFERS, 6)
+    steps, bounds, step, outer, _ = load_integers(layout + PLACES, 5)
+    last_p, last_i, last_h, _, _, outer_h, _ = load_integers(layout + EDGES, 7)
+    cell, copy, add, _ = load_integers(layout + LEAVES, 4)
     low, high = load_integers(layout + bounds + 8 * t, 2)
-    _, _, columns, _ = load_integers(layout + tile, 4)
+    _, _, columns, _ = load_integers(layout + step, 4)
     _, _, outer_columns, _ = load_integers(layout + outer, 4)
-    step, panel_row, d_row = layout + tile, columns * size, pitch * size
-    d_0 = work + (packed + t * collected) * size
+    tile, panel_row, h_row, p_row = layout + step, columns * size, H * size, P * size
+    d_0 = work + packed + t * collected
     hidden_0 = d_0 + is_gru * capacity * d_row
     x_0 = hidden_0 + capacity * d_row
-    state, cells, raw_state = dh + low * P * size, dc + low * H * size, draw + low * H * size
+    state, cells, raw_state = dh + low * p_row, dc + low * h_row, draw + low * h_row
     filled, mode, projection_mode = 0, 0, 0  # the first rows' share is stored, that of others added
     for s in range(T - 1, -1, -1):
         first, n = load_integers(layout + steps + 16 * s, 2)
         count = min(n, high) - low
         if count > 0:
             at, d, hidden = first + low, d_0 + filled * d_row, hidden_0 + filled * d_row
-            row = joined + at * joined_pitch * size
-            call(add, grad + at * P * size, P * size, state, P * size, count, P)
+            row = joined + at * joined_row
+            call(add, grad + at * p_row, p_row, state, p_row, count, P)
             if projected != 0:
-                product(step, layout + last_h, 1, state, P * size, size, work + projection_at * size, P * panel_row,
-                        panel_row, P, count, H, raw_state, H * size, 0, 0)  # fmt: skip
+                product(tile, layout + last_h, 1, state, p_row, size, work + projection_at, P * panel_row, panel_row,
+                        P, count, H, raw_state, h_row, 0, 0)  # fmt: skip
                 if want_weights != 0:
-                    product(layout + outer, layout + outer_h, 2, state, size, P * size, raw + at * H * size,
-                            outer_columns * size, H * size, count, P, H, dw_hr + t * P * H * size, H * size,
-                            projection_mode, 0)  # fmt: skip
+                    product(layout + outer, layout + outer_h, 2, state, size, p_row, raw + at * h_row,
+                            outer_columns * size, h_row, count, P, H, dw_hr + t * P * h_row, h_row, projection_mode,
+                            0)  # fmt: skip
                     projection_mode = 1
-            call(cell, count, H, gates + at * G * size, kept + at * H * size, row + I * size, joined_pitch * size,
+            call(cell, count, H, gates + at * G * size, kept + at * h_row, row + I * size, joined_row,
                  raw_state if projected != 0 else state, cells, d, hidden, d_row)  # fmt: skip
             if s > 0 or want_start != 0:
-                product(step, layout + last_p, 1, hidden, d_row, size, work, G * panel_row, panel_row, G, count, P,
-                        state, P * size, is_gru, 0)  # fmt: skip
+                product(tile, layout + last_p, 1, hidden, d_row, size, work, G * panel_row, panel_row, G, count, P,
+                        state, p_row, is_gru, 0)  # fmt: skip
             if want_x != 0:
-                product(step, layout + last_i, 1, d, d_row, size, work + x_at * size, G * panel_row, panel_row, G,
-                        count, I, dx + at * I * size, I * size, 0, 0)  # fmt: skip
+                product(tile, layout + last_i, 1, d, d_row, size, work + x_at, G * panel_row, panel_row, G, count, I,
+                        dx + at * I * size, I * size, 0, 0)  # fmt: skip
             if want_weights != 0:
-                joined_row = joined_pitch * size
                 call(copy, row, joined_row, x_0 + filled * joined_row, joined_row, count, I + P)
                 filled += count
         if filled > 0 and (s == 0 or filled + high - low > capacity):
-            add_weights(d_0, hidden_0, x_0, filled, dw_ih, dw_hh, db_ih, db_hh, one, layout, t, mode)
+            with_h = filled - (max(count, 0) if s == 0 and zero != 0 else 0)  # before the first step h was zero
+            add_weights(d_0, hidden_0, x_0, filled, with_h, dw_ih, dw_hh, db_ih, db_hh, one, layout, t, mode)
             filled, mode = 0, 1
 
 
 @kernel
-def add_weights(d, hidden, x, rows, dw_ih, dw_hh, db_ih, db_hh, one, layout, t, mode):
-    """Store (mode 0) or add (mode 1) the collected rows' share of chunk t's gradients of weights and biases."""
-    (_, I, _, P, size, G, pitch, joined_pitch, _, is_gru, _, _, _, _, _, _, _, _, _, _, _, _, outer, total, _, _, _,
-     last_i, last_p, _, last_g) = load_integers(layout, 31)  # fmt: skip
+def add_weights(d, hidden, x, rows, with_h, dw_ih, dw_hh, db_ih, db_hh, one, layout, t, mode):
+    """Store (mode 0) or add (mode 1) the collected rows' share of chunk t's gradients of weights and biases.
+
+    Rows from `with_h` on have no share in that of W_hh.
+    """
+    _, I, _, P, G, size, x_row = load_integers(layout, 7)
+    is_gru, _, _, _, _, _ = load_integers(layout + FLAGS, 6)
+    (d_row,) = load_integers(layout + BUFFERS, 1)
+    _, _, _, outer, total = load_integers(layout + PLACES, 5)
+    _, _, _, outer_i, outer_p, _, total_g = load_integers(layout + EDGES, 7)
     _, _, columns, _ = load_integers(layout + outer, 4)
     _, _, wide, _ = load_integers(layout + total, 4)
-    panel, b_row, d_row = columns * size, joined_pitch * size, pitch * size
-    product(layout + outer, layout + last_i, 1, d, size, d_row, x, panel, b_row, rows, G, I, dw_ih + t * G * I * size,
+    panel, sums = columns * size, layout + total
+    product(layout + outer, layout + outer_i, 1, d, size, d_row, x, panel, x_row, rows, G, I, dw_ih + t * G * I * size,
             I * size, mode, 0)  # fmt: skip
-    product(layout + outer, layout + last_p, 1, hidden, size, d_row, x + I * size, panel, b_row, rows, G, P,
+    product(layout + outer, layout + outer_p, 1, hidden, size, d_row, x + I * size, panel, x_row, with_h, G, P,
             dw_hh + t * G * P * size, P * size, mode, 0)  # fmt: skip
     # A sum over rows is their product with ones.
-    product(layout + total, layout + last_g, 2, one, 0, 0, d, wide * size, d_row, rows, 1, G, db_ih + t * G * size, 0,
-            mode, 0)  # fmt: skip
+    product(sums, layout + total_g, 2, one, 0, 0, d, wide * size, d_row, rows, 1, G, db_ih + t * G * size, 0, mode,
+            0)  # fmt: skip
     if is_gru != 0:
-        product(layout + total, layout + last_g, 2, one, 0, 0, hidden, wide * size, d_row, rows, 1, G,
-                db_hh + t * G * size, 0, mode, 0)  # fmt: skip
+        product(sums, layout + total_g, 2, one, 0, 0, hidden, wide * size, d_row, rows, 1, G, db_hh + t * G * size, 0,
+                mode, 0)  # fmt: skip
 
 
 PACK_BACKWARD, BACKWARD = Worker(pack_backward), Worker(retrace_steps)
