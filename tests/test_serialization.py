@@ -26,6 +26,7 @@ from autograd import Tensor, tensor
 from autograd.serialization import outline
 from autograd.serialization.errors import FileError, RefusedError
 from nn import optim
+from tests.hostile import pt
 
 DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
 
@@ -267,6 +268,7 @@ def test_mapped_files_can_be_written_to_in_memory_alone(tmp_path, name):
     loaded = autograd.load(path, mmap=True)
     assert all(same(loaded[k], v) for k, v in value.items())
     assert loaded["a"].array.base is not None
+    assert name == "x.safetensors" or loaded["a"].data_ptr() % 64 == loaded["c"].data_ptr() % 64 == 0
     loaded["a"].zero_()
     assert path.read_bytes() == before
     with pytest.raises(ValueError, match="mmap=True needs a path"):
@@ -670,24 +672,41 @@ def test_a_checkpoint_as_torchvision_writes_it(torch, tmp_path):
     )
 
 
-def test_state_of_pytorchs_adam_is_taken_over(torch):
-    theirs = torch.nn.Linear(3, 2)
-    optimizer = torch.optim.Adam(theirs.parameters(), lr=0.01)
-    for _ in range(3):
+OPTIMIZERS = [
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}), ("Adam", {"lr": 0.01, "amsgrad": True}), ("AdamW", {"lr": 0.01}),
+    ("NAdam", {"lr": 0.01}), ("RAdam", {"lr": 0.01}), ("Adamax", {"lr": 0.01}), ("Adagrad", {"lr": 0.1}), ("Adadelta", {}),
+    ("RMSprop", {"lr": 0.01, "momentum": 0.5, "centered": True}), ("Rprop", {"lr": 0.01}), ("ASGD", {"lr": 0.01}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
+def test_the_state_of_pytorchs_optimizers_is_taken_over(torch, name, options):
+    theirs, ours = torch.nn.Linear(3, 2).double(), nn.Linear(3, 2).double()
+    optimizer = getattr(torch.optim, name)(theirs.parameters(), **options)
+
+    def step(net: Any, optimizer: Any, ones: Any) -> None:
         optimizer.zero_grad()
-        theirs(torch.ones(4, 3)).pow(2).sum().backward()
-        optimizer.step()
-    loaded = autograd.load(torch_bytes(torch, {"net": theirs.state_dict(), "adam": optimizer.state_dict()}))
-    ours = nn.Linear(3, 2)
-    ours.load_state_dict(loaded["net"])
-    mine = optim.Adam(ours.parameters())
-    mine.load_state_dict(loaded["adam"])
-    for net, step, ones in ((theirs, optimizer, torch.ones(4, 3)), (ours, mine, autograd.ones(4, 3))):
-        step.zero_grad()
         net(ones).pow(2).sum().backward()
-        step.step()
+        optimizer.step()
+
+    for _ in range(3):
+        step(theirs, optimizer, torch.ones(4, 3, dtype=torch.float64))
+    loaded = autograd.load(torch_bytes(torch, {"net": theirs.state_dict(), "optimizer": optimizer.state_dict()}))
+    ours.load_state_dict(loaded["net"])
+    mine = getattr(optim, name)(ours.parameters())
+    mine.load_state_dict(loaded["optimizer"])
+    mine.load_state_dict(through_file(mine.state_dict()))
+    for _ in range(3):
+        step(theirs, optimizer, torch.ones(4, 3, dtype=torch.float64))
+        step(ours, mine, autograd.ones(4, 3).double())
     for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-6)
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-12)
+
+
+def test_tensors_of_other_devices_come_to_the_cpu():
+    file = pt.torch_file(pt.dictionary(x=pt.tensor_of(pt.storage().replace(pt.text("cpu"), pt.text("cuda:0")))))
+    assert autograd.load(io.BytesIO(file), map_location={"cuda:0": "cpu"})["x"].tolist() == [0, 1, 2, 3]
+    assert autograd.load(io.BytesIO(file))["x"].tolist() == [0, 1, 2, 3]
 
 
 def test_a_file_written_on_a_big_endian_machine(torch):

@@ -46,7 +46,12 @@ def decode(archive: Archive) -> Any:
     outline = npy.read(archive, OUTLINE + ".npy")
     archive.finish()
     text = outline.item()
-    value = _Decoder(archive).decode(json.loads(text.decode("ascii") if isinstance(text, bytes) else text))
+    try:
+        value = _Decoder(archive).decode(json.loads(text.decode("ascii") if isinstance(text, bytes) else text))
+    except FileError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+        raise FileError(f"its outline makes no sense: {error}") from error
     archive.finish()
     return value
 
@@ -208,7 +213,7 @@ class _Decoder:
 
     def list(self, outline: Any) -> Any:
         if not isinstance(outline, list):
-            raise FileError(f"a {type(outline).__name__} stands for the items of a container")
+            raise FileError(f"something of type {type(outline).__name__} stands for the items of a container")
         return [self.decode(each) for each in outline]
 
     def numpy_dtype(self, name: Any) -> np.dtype:
@@ -228,7 +233,7 @@ class _Decoder:
     def key(self, outline: Any) -> Any:
         key = self.decode(outline)
         if not is_key(key):
-            raise FileError(f"a {type(key).__name__} cannot be a key")
+            raise FileError(f"something of type {type(key).__name__} is no key")
         return key
 
 

@@ -33,7 +33,7 @@ def fixed(size: int, convert: Callable[[bytes], Any]) -> Reader:
     def read(content: bytes, begin: int) -> tuple[Any, int]:
         end = begin + size
         if end > len(content):
-            raise FileError("its pickle ends within a number")
+            raise FileError("it ends within a number")
         return convert(content[begin:end]), end
 
     return read
@@ -46,7 +46,7 @@ def counted(width: int, convert: Callable[[bytes], Any]) -> Reader:
         start = begin + width
         end = start + int.from_bytes(content[begin:start], "little")
         if end > len(content):
-            raise FileError("its pickle ends within a string")
+            raise FileError("it ends within a string")
         return convert(content[start:end]), end
 
     return read

@@ -55,14 +55,14 @@ class _Storages:
 
     def __call__(self, identifier: Any) -> Any:
         if type(identifier) is not tuple or len(identifier) != 5 or type(identifier[0]) is not str:
-            raise FileError("its pickle names something from outside that is no storage")
+            raise FileError("it names something from outside that is no storage")
         what, kind, key, location, count = identifier
         if isinstance(kind, Refused):
             return kind
         name = kind.name.removeprefix("torch.") if isinstance(kind, Global) else ""
         types = [type(each) for each in (key, location, count)]
         if what != "storage" or name not in STORAGES or types != [str, str, int]:
-            raise FileError("its pickle describes a storage by what is no type, key, place and size")
+            raise FileError("it describes a storage by what is no type, key, place and size")
         if key not in self.known:
             self.known[key] = name, count, self._new(name, key, count)
         known_name, known_count, storage = self.known[key]

@@ -89,7 +89,7 @@ def _tensor(
     metadata: Any = None,
 ) -> Any:
     if not isinstance(storage, Storage):
-        raise FileError(f"a tensor's storage is a {type(storage).__name__}")
+        raise FileError(f"a tensor's storage is of type {type(storage).__name__}")
     if hooks or type(requires_grad) is not bool:
         raise FileError("a tensor has hooks, or no flag that says whether it requires gradients")
     if metadata:
@@ -107,7 +107,7 @@ def _parameter(machine: Machine, data: Any, requires_grad: Any, hooks: Any = Non
     parameter = rebuild(data.array, requires_grad, "Parameter", data)
     if not state:
         return parameter
-    if type(state) is not dict or not hasattr(parameter, "__dict__"):
+    if type(state) is not dict or not all(type(name) is str for name in state) or not hasattr(parameter, "__dict__"):
         return Refused("a parameter with attributes of its own")
     vars(parameter).update(state)
     return parameter
@@ -123,7 +123,7 @@ def _with_attributes(machine: Machine, build: Any, kind: Any, arguments: Any, st
 
 def _dtype(machine: Machine, name: Any, align: Any = False, copy: Any = True) -> Any:
     if not isinstance(name, str) or not re.fullmatch(f"[?{NUMBERS}][0-9]*", name):
-        return Refused(f"a NumPy type that is not one of numbers: {name!r:.50}")
+        return Refused(f"a NumPy type that is not one of numbers: {name if isinstance(name, str) else '?':.50}")
     return np.dtype(name, False, True)
 
 
@@ -141,9 +141,9 @@ def _numpy_array(machine: Machine, kind: Any, shape: Any, code: Any) -> Any:
 
 def _numpy_buffer(machine: Machine, content: Any, dtype: Any, shape: Any, order: Any) -> Any:
     if not isinstance(dtype, np.dtype) or type(content) not in (bytes, bytearray) or type(order) is not str:
-        raise FileError("its pickle has a NumPy array without type, bytes and order")
+        raise FileError("it has a NumPy array without type, bytes and order")
     if math.prod(integers(shape)) * dtype.itemsize != len(content):
-        raise FileError("its pickle has a NumPy array whose values do not fit its shape")
+        raise FileError("it has a NumPy array whose values do not fit its shape")
     machine.charge(len(content))
     flat = np.frombuffer(bytearray(content), dtype)
     return flat.reshape(shape[::-1]).T if order == "F" else flat.reshape(shape)
@@ -151,14 +151,14 @@ def _numpy_buffer(machine: Machine, content: Any, dtype: Any, shape: Any, order:
 
 def _encode(machine: Machine, text: Any, encoding: Any) -> bytes:
     if not isinstance(text, str) or type(encoding) is not str or encoding != "latin1":
-        raise FileError("its pickle encodes something that is not bytes in Latin-1")
+        raise FileError("it encodes something that is not bytes in Latin-1")
     machine.charge(len(text))
     return text.encode("latin-1")
 
 
 def _bytearray(machine: Machine, content: Any = b"") -> bytearray:
     if type(content) is not bytes:
-        raise FileError(f"its pickle makes a bytearray of a {type(content).__name__}")
+        raise FileError(f"it makes a bytearray of something of type {type(content).__name__}")
     machine.charge(len(content))
     return bytearray(content)
 
@@ -166,7 +166,7 @@ def _bytearray(machine: Machine, content: Any = b"") -> bytearray:
 def _set(kind: Callable[..., Any]) -> Callable[..., Any]:
     def build(machine: Machine, items: Any = ()) -> Any:
         if type(items) not in (list, tuple) or not all(map(is_key, items)):
-            raise FileError("its pickle makes a set of something that is no list of plain values")
+            raise FileError("it makes a set of something that is no list of plain values")
         machine.charge(len(items))
         return kind(items)
 
@@ -175,7 +175,7 @@ def _set(kind: Callable[..., Any]) -> Callable[..., Any]:
 
 def _ordered(machine: Machine, items: Any = ()) -> Any:
     if type(items) not in (list, tuple) or not all(type(e) in (list, tuple) and is_key(e[0]) for e in items):
-        raise FileError("its pickle makes an OrderedDict of something that is no list of pairs")
+        raise FileError("it makes an OrderedDict of something that is no list of pairs")
     machine.charge(len(items))
     return OrderedDict(items)
 
@@ -183,14 +183,14 @@ def _ordered(machine: Machine, items: Any = ()) -> Any:
 def _counter(machine: Machine, counts: Any = None) -> Any:
     counts = {} if counts is None else counts
     if type(counts) is not dict or any(type(n) is not int for n in counts.values()):
-        raise FileError("its pickle makes a Counter of something that is no dict of counts")
+        raise FileError("it makes a Counter of something that is no dict of counts")
     machine.charge(len(counts))
     return Counter(counts)
 
 
 def _complex(machine: Machine, real: Any, imaginary: Any) -> complex:
     if type(real) is not float or type(imaginary) is not float:
-        raise FileError("its pickle makes a complex number of something that is no pair of floats")
+        raise FileError("it makes a complex number of something that is no pair of floats")
     return complex(real, imaginary)
 
 
@@ -225,6 +225,8 @@ GLOBALS: dict[str, Callable[..., Any] | None] = {
 
 
 def _device(kind: Any, index: Any = None) -> Any:
-    if type(kind) is not str or kind != "cpu":
-        return Refused(f"the device {kind!r:.50}, which is not here")
+    if type(kind) is not str:
+        raise FileError(f"it makes a device of something of type {type(kind).__name__}")
+    if kind != "cpu":
+        return Refused(f"the device {kind[:50]!r}, which is not here")
     return device(kind, index)

@@ -5,6 +5,7 @@ takes the place of whatever would be built of it; so the message can say where i
 Opcodes: Python's pickletools.py, protocols 2 to 5, without text, extension codes, instances and foreign buffers.
 """
 
+import struct
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,7 @@ from autograd.serialization.pickle_arguments import (
 from autograd.serialization.tensors import integers, is_key
 
 DICTS = (dict, OrderedDict, Counter)
+MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError, struct.error)
 
 
 class Refused:
@@ -63,16 +65,19 @@ class Machine:
         """Return the value the pickle builds."""
         self.allowance = 4 * len(content)
         position = 0
-        while position < len(content):
-            code = content[position]
-            if code == STOP:
-                return self.stack.pop()
-            if code not in OPCODES:
-                raise FileError(f"its pickle has {bytes([code])!r} at {position}, which PyTorch's files never have")
-            argument, step = OPCODES[code]
-            value, position = argument(content, position + 1)
-            step(self, value)
-        raise FileError("its pickle does not end")
+        try:
+            while (code := content[position : position + 1]) != STOP:
+                if code not in OPCODES:
+                    raise FileError(f"{code!r} is no opcode of PyTorch's files" if code else "it has no end")
+                argument, step = OPCODES[code]
+                value, end = argument(content, position + 1)
+                step(self, value)
+                position = end
+            return self.stack.pop()
+        except FileError as error:
+            raise FileError(f"{error} (at byte {position} of its pickle)") from error
+        except MALFORMED as error:
+            raise FileError(f"its pickle makes no sense at byte {position}: {error}") from error
 
     def charge(self, amount: int) -> None:
         """Count what is copied; a file that copies its own content over and over is refused."""
@@ -88,7 +93,7 @@ class Machine:
 
     def tuple_of(self, count: int) -> None:
         if len(self.stack) < count:
-            raise FileError("its pickle takes more from the stack than there is")
+            raise FileError("it takes more from the stack than there is")
         self.stack[-count:] = [tuple(self.stack[-count:])]
 
     def set_items(self, items: list[Any]) -> None:
@@ -96,7 +101,7 @@ class Machine:
         if isinstance(target, Refused):
             return
         if type(target) not in DICTS or len(items) % 2:
-            raise FileError(f"its pickle sets items of a {type(target).__name__}")
+            raise FileError(f"it sets items of something of type {type(target).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
             target[_checked(key)] = value
 
@@ -105,11 +110,11 @@ class Machine:
         if type(target) is list:
             target.extend(items)
         elif not isinstance(target, Refused):
-            raise FileError(f"its pickle appends to a {type(target).__name__}")
+            raise FileError(f"it appends to something of type {type(target).__name__}")
 
     def add(self, items: list[Any]) -> None:
         if type(self.stack[-1]) is not set:
-            raise FileError(f"its pickle adds to a {type(self.stack[-1]).__name__}")
+            raise FileError(f"it adds to something of type {type(self.stack[-1]).__name__}")
         self.stack[-1].update(map(_checked, items))
 
     def push_dict(self) -> None:
@@ -133,7 +138,7 @@ class Machine:
         if isinstance(function, Refused):
             return function
         if not isinstance(function, Global) or type(arguments) is not tuple:
-            raise FileError(f"its pickle calls a {type(function).__name__}")
+            raise FileError(f"it calls something of type {type(function).__name__}")
         refused = next((each for each in arguments if isinstance(each, Refused)), None)
         if refused is not None:
             return refused
@@ -157,12 +162,12 @@ class Machine:
         elif isinstance(target, np.dtype):
             set_dtype(target, state)
         else:
-            raise FileError(f"its pickle sets the state of a {type(target).__name__}")
+            raise FileError(f"it sets the state of something of type {type(target).__name__}")
 
 
 def _checked(key: Any) -> Any:
     if not is_key(key):
-        raise FileError(f"its pickle has a {type(key).__name__} for a key")
+        raise FileError(f"something of type {type(key).__name__} is no key")
     return key
 
 
@@ -173,7 +178,7 @@ def set_dtype(target: np.dtype, state: Any) -> None:
     """Set the byte order of a dtype that was made a moment ago; it has no other state unless it is a record's."""
     plain = type(state) is tuple and all(type(each) in (int, str, type(None)) for each in state)
     if not plain or state[1] not in ("<", ">", "|", "=") or state[2:] != (None, None, None, -1, -1, 0):
-        raise FileError("its pickle has a NumPy type that is not one of numbers")
+        raise FileError("it has a NumPy type that is not one of numbers")
     if state[1] == ">":
         target.__setstate__((3, ">", None, None, None, -1, -1, 0))  # type: ignore[attr-defined]  # not in NumPy's stubs
 
@@ -185,7 +190,7 @@ def set_array(machine: Machine, target: np.ndarray, state: Any) -> None:
     for n in integers(shape):
         size *= n
     if type(content) is not bytes or not isinstance(dtype, np.dtype) or len(content) != size * dtype.itemsize:
-        raise FileError("its pickle has a NumPy array whose values do not fit its shape")
+        raise FileError("it has a NumPy array whose values do not fit its shape")
     machine.charge(len(content))
     own = bytes(bytearray(content))
     target.__setstate__((1, shape, dtype, fortran_order is True, own))  # type: ignore[arg-type]  # the stubs want NumPy's bool
@@ -206,10 +211,10 @@ def _recall(machine: Machine, number: int) -> None:
     machine.stack.append(machine.memo[number])
 
 
-STOP = ord(".")
+STOP = b"."
 _U1, _U4 = fixed(1, unsigned), fixed(4, unsigned)
 
-_TABLE: dict[bytes, tuple[Reader, Callable[[Machine, Any], Any]]] = {
+OPCODES: dict[bytes, tuple[Reader, Callable[[Machine, Any], Any]]] = {
     b"\x80": (_U1, lambda m, protocol: None),
     b"\x95": (fixed(8, unsigned), lambda m, frame: None),
     # numbers and strings
@@ -264,5 +269,3 @@ _TABLE: dict[bytes, tuple[Reader, Callable[[Machine, Any], Any]]] = {
     b"b": (nothing, lambda m, _: m.set_state()),
     b"Q": (nothing, lambda m, _: m.stack.append(m.storage(m.stack.pop()))),
 }
-
-OPCODES = {code[0]: entry for code, entry in _TABLE.items()}
