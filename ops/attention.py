@@ -22,7 +22,8 @@ from ops.lazy_kernels import attention_rows
 from ops.linear import KERNEL_TYPES, matmul
 from ops.rearranging import repeat_interleave
 from ops.reduction import all as all_of
-from ops.shape import movedim, reshape, transpose, unsqueeze
+from ops.reduction import mean
+from ops.shape import expand, movedim, reshape, transpose, unsqueeze
 from ops.softmax import softmax, softmax_grad
 
 Sizes = tuple[int, ...]
@@ -88,6 +89,14 @@ def attention_weights(query: Any, key: Any, mask: Any, options: Any) -> Any:
 def _drops_as_vmap_says(options: Any) -> bool:
     """Return whether each sample of a vmap, or all of them together, draw what they drop."""
     return options.dropout is not None and active() != ()
+
+
+def shown_weights(query: Any, key: Any, mask: Any, options: Any, average: bool) -> Any:
+    """Return `attention_weights`, or their averages over the heads, axis −3."""
+    if _by_tiles(query, key, key, mask, options):
+        return weighed(query, key, mask, options=options, average=average)
+    weights = attention_weights(query, key, mask, options)
+    return mean(weights, dim=-3) if average else weights
 
 
 def attention_options(scale: float, is_causal: bool, dropout_p: float) -> Any:
@@ -173,18 +182,41 @@ def _(batch: Batch, packed: Any, mask: Any, options: Any) -> Any:
     return self_attended(movedim(packed, 0, 1), mask, options=options)
 
 
+@primitive
+def weighed(query: Any, key: Any, mask: Any = None, *, options: Any, average: bool) -> Any:
+    """p[l, ·] = softmax(scale · query[l] · key[·] + mask[l, ·]), or the average of p over axis −3."""
+    return kernels.attention_weights(query, key, mask, options, average=average)
+
+
+@weighed.joint_vjp
+def _(grad: Any, _: Any, query: Any, key: Any, mask: Any, options: Any, average: bool) -> Any:
+    recorded = isinstance(grad, Tensor)
+    dp, q, k, m = (x if x is None or recorded else Tensor(x) for x in (grad, query, key, mask))
+    weights = _weights(q, k, m, options)
+    if average:
+        dp = expand(unsqueeze(dp * (1 / weights.shape[-3]), -3), weights.shape)
+    slopes = _composed_slopes(dp, weights, q, k, options)
+    return (*(slopes if recorded else (x.array for x in slopes)), None)
+
+
+weighed.vmap()
+
+
 # -- composed ------------------------------------------------------------------------------------------------
 
 
 def _composed_grad(grad: Any, query: Any, key: Any, value: Any, mask: Any, options: Any) -> Any:
-    """dvalue = pᵀ dy, dquery = scale · dx key, dkey = scale · dxᵀ query, x the scores: dx = p (dp − Σ p dp),
-    dp = dy valueᵀ.
-    """
+    """Return dquery, dkey, dvalue: dvalue = pᵀ dy, dp = dy valueᵀ."""
     weights = _weights(query, key, mask, options)
-    dweights = _dropped(matmul(grad, transpose(value, -2, -1)), options)
-    dscores = softmax_grad(dweights, weights, dim=weights.ndim - 1) * options.scale
+    dweights = matmul(grad, transpose(value, -2, -1))
     dvalue = matmul(transpose(_dropped(weights, options), -2, -1), grad)
-    return matmul(dscores, key), matmul(transpose(dscores, -2, -1), query), dvalue
+    return *_composed_slopes(dweights, weights, query, key, options), dvalue
+
+
+def _composed_slopes(dweights: Any, weights: Any, query: Any, key: Any, options: Any) -> tuple[Any, Any]:
+    """dquery = scale · dx key, dkey = scale · dxᵀ query, x the scores: dx = p (dp − Σ p dp)."""
+    dscores = softmax_grad(_dropped(dweights, options), weights, dim=weights.ndim - 1) * options.scale
+    return matmul(dscores, key), matmul(transpose(dscores, -2, -1), query)
 
 
 def _weights(query: Any, key: Any, mask: Any, options: Any) -> Any:

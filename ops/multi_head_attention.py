@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from autograd.tensor import Tensor
-from ops.attention import added_to_scores, attend, attend_to_itself, attention_options, attention_weights
+from ops.attention import added_to_scores, attend, attend_to_itself, attention_options, shown_weights
 from ops.batched import elements
 from ops.comparison import isneginf, where
 from ops.joining import cat
 from ops.linear import linear
 from ops.padding import pad
 from ops.reduction import all as all_of
-from ops.reduction import mean
+from ops.reduction import any as any_of
 from ops.shape import expand, permute, reshape, squeeze, transpose, unsqueeze
 
 Projections = tuple[Any, Any, Any]
@@ -137,11 +137,12 @@ def _attend(qkv: Any, mask: Any, options: Any) -> Any:
 
 def _shown(attended: Any, qkv: Any, mask: Any, options: Any, average: bool) -> tuple[Any, Any]:
     """Return what was attended to, and the weights; of a query that may see no key, NaN as in PyTorch."""
-    weights = attention_weights(qkv[0], qkv[1], mask, options)
+    weights = shown_weights(qkv[0], qkv[1], mask, options, average)
     hidden = None if mask is None else all_of(isneginf(mask), -1, keepdim=True)
     if hidden is not None and elements(hidden).any():
-        attended, weights = (where(hidden, math.nan, x) for x in (attended, weights))
-    return attended, mean(weights, dim=1) if average else weights
+        attended = where(hidden, math.nan, attended)
+        weights = where(any_of(hidden, 1) if average else hidden, math.nan, weights)
+    return attended, weights
 
 
 def _extended(

@@ -294,7 +294,8 @@ def attentions(side: str) -> None:
 def attended(q: Any, k: Any, v: Any, grad: Any, mask: Any, choice: attention.Options) -> tuple[np.ndarray, ...]:
     """Attend, and differentiate."""
     forward = attention.attention_forward(q, k, v, mask, choice)
-    return forward.output, *attention.attention_backward(grad, q, k, v, mask, forward, choice)
+    weights = attention.attention_weights(q, k, mask, choice, average=True)
+    return forward.output, weights, *attention.attention_backward(grad, q, k, v, mask, forward, choice)
 
 
 def sequences(side: str) -> None:

@@ -93,6 +93,26 @@ def test_few_queries(real, threads, leading, L, S, E, D, kind, causal, seed):
     close(y, naive.attention(*wide, 0.6, causal, np.ones((*leading, L, S))), real)
 
 
+@pytest.mark.parametrize("real", TYPES)
+@pytest.mark.parametrize("threads", [1, 2])
+@given(
+    leading=st.sampled_from([(1,), (3,), (2, 2)]), L=LENGTH, S=LENGTH, E=FEATURES, kind=MASKS,
+    causal=st.booleans(), p=st.sampled_from([0.0, 0.3]), average=st.booleans(), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_weights_that_are_shown(real, threads, leading, L, S, E, kind, causal, p, average, seed):
+    rng = np.random.default_rng(seed)
+    q, k = (draw(rng, real, *leading, *size) for size in ((L, E), (S, E)))
+    mask, dropout = draw_mask(rng, real, kind, (*leading, L, S)), kernels.Dropout(p, seed) if p else None
+    factors = dropout_forward(np.ones((*leading, L, S)), *dropout)[0] if dropout else np.ones((*leading, L, S))
+    wide = None if mask is None else np.broadcast_to(mask, (*leading, L, S)).astype(float)
+    expected = np.zeros((*leading, L, S))
+    for n, i, weights, _ in naive.rows(q.astype(float), k.astype(float), wide, 0.6, causal):
+        expected[n][i] = weights * factors[n][i]
+    with least_threads(threads):
+        shown = kernels.attention_weights(q, k, mask, kernels.Options(0.6, causal, dropout), average=average)
+    close(shown, expected.mean(-3) if average else expected, real)
+
+
 @pytest.mark.parametrize("heads", [(4, 1), (1, 4)])
 def test_leading_axes_broadcast(heads):
     rng = np.random.default_rng(0)
@@ -170,6 +190,19 @@ def test_dropped_weights_are_those_of_the_composition(p):
 
     for by_tiles, by_ops in zip(run(False), run(True), strict=True):
         np.testing.assert_allclose(by_tiles.array, by_ops.array, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_keys_are_shared_out_where_there_are_fewer_heads_than_threads(causal):
+    rng = np.random.default_rng(0)
+    q, k, v, grad = (rng.standard_normal(shape) for shape in ((150, 9), (400, 9), (400, 5), (150, 5)))
+    options = kernels.Options(0.3, causal)
+    forward = kernels.attention_forward(q, k, v, None, options)
+    alone = kernels.attention_backward(grad, q, k, v, None, forward, options)
+    with least_threads(3):
+        shared = kernels.attention_backward(grad, q, k, v, None, forward, options)
+    for one, other in zip(alone, shared, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
 
 
 def test_dropped_weights_depend_on_the_key_alone():

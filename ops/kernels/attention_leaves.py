@@ -217,6 +217,33 @@ def _emit_hide_later(e: Emitter) -> None:
     down_the_rows(e, x, pitch, n_rows, hide)
 
 
+@functools.cache
+def add_columns(dtype: DTypeLike) -> int:
+    """Return a leaf that adds tiles: y[s, l] = (begin ? 0 : y[s, l]) + x[s, l] factors[l] share.
+
+    Arguments, 8: y, x, pitch (of both), n_rows, n_vectors, factors (n_vectors vectors), share (address), begin.
+    """
+    return _leaf("add_columns", 8, dtype, _emit_add_columns)
+
+
+def _emit_add_columns(e: Emitter) -> None:
+    y, x, pitch, n_rows, n_vectors, factors, share, begin = e.arguments
+    b, beside = e.builder, e.builder.sub(x, y)
+    fresh, part = e.compare(begin, "!=", 0), e.load_broadcast(share)
+
+    def columns(shift: ir.Value, count: int) -> None:
+        scales = [b.fmul(e.load(place), part) for place in places(e, e.add(factors, shift), count)]
+
+        def add(row: ir.Value) -> None:
+            for place, scale in zip(places(e, row, count), scales, strict=True):
+                before = b.select(fresh, e.zero, e.load(place))
+                e.store(e.multiply_add(e.load(b.add(place, beside)), scale, before), place)
+
+        down_the_rows(e, e.add(y, shift), pitch, n_rows, add)
+
+    side_by_side(e, n_vectors, columns)
+
+
 # ---- dropout ----
 
 

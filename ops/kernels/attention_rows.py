@@ -15,8 +15,9 @@ from llvmlite import ir
 from numpy.typing import DTypeLike
 
 from ops.kernels import simd
-from ops.kernels.attention import Array, Options, Shapes, Strides, in_order_of, inputs_of, run_plan, shapes_of
+from ops.kernels.attention import in_order_of, inputs_of
 from ops.kernels.attention_leaves import exponential, finite, number, scale_rows
+from ops.kernels.attention_plan import Array, Options, Shapes, Strides, run_plan, shapes_of
 from ops.kernels.emitter import Emitter, vector_leaf
 from ops.kernels.gemm_plan import dot_tables, panel_tables
 from ops.kernels.jit import threads_for
@@ -34,7 +35,7 @@ def attention_of_few(q: Array, k: Array, v: Array, mask: Array | None, options: 
     inputs = inputs_of(q, k, v, mask)
     output = in_order_of(inputs[0], v.shape[-1])
     threads = threads_for(inputs[1].size + inputs[2].size, READ_PER_THREAD)
-    run_plan(_plan(shapes_of([*inputs, output]), q.dtype, options, threads), [*inputs, output])
+    run_plan(_plan(shapes_of([*inputs, output]), q.dtype, options, threads), [*inputs, output], options)
     return output
 
 

@@ -1,7 +1,7 @@
 """Attention, tile by tile: the workers of `attention`, where the method is described.
 
 Operands are addresses; steps, strides and displacements count bytes.  A tile has a row per key and a lane per query.
-A layout begins with 15 sizes and choices; `attention.Plan` packs what the names below mark.
+A layout begins with 15 sizes and choices; `attention_plan.Plan` packs what the names below mark.
 """
 
 from ops.kernels.gemm import pack
@@ -11,7 +11,7 @@ from ops.kernels.simd import Worker, call, load_integers
 NO_MASK, MASK_OF_KEYS, MASK_OF_PAIRS = 0, 1, 2
 """What is added to the scores: nothing, a number per key, a number per query and key."""
 
-LEAVES, STRIDES, PARTS, PRODUCTS = 8 * 15, 8 * 24, 8 * 33, 8 * 42
+LEAVES, STRIDES, PARTS, PRODUCTS = 8 * 15, 8 * 25, 8 * 34, 8 * 43
 """Where, in a layout, the leaves, the strides of rows, the parts of the scratch memory and the tables begin."""
 
 SEGMENT = 8 * 8
@@ -133,12 +133,68 @@ def attend(operands, _b, _c, _d, work, layout, _step, t, chunks):
         call(scale_rows, target, o_row, rows, D, total)
 
 
+# ---- weights ----
+
+
+def show(operands, _b, _c, _d, work, layout, _step, t, chunks):
+    """Compute the weights of every chunks-th block of queries, averaged over `heads` neighbours in the batch.
+
+    If all keys make one tile, its weights are final; else they are computed again when the statistics are known.
+    """
+    scale, key, q, k, mask, out, heads = load_integers(operands, 7)
+    (size, lanes, batch, L, S, _, _, tile_queries, tile_keys, pitch, _, _, dropped, _,
+     work_size) = load_integers(layout, 15)  # fmt: skip
+    _, _, _, _, online_softmax, softmax_factors, _, _, _, add_columns = load_integers(layout + LEAVES, 10)
+    queries, x, _, rescale, y, statistics = load_integers(layout + PARTS, 6)
+    _, _, _, places = load_integers(layout + PRODUCTS, 4)
+    start, row = work + t * work_size, tile_queries * size
+    queries, x, rescale, y, statistics = start + queries, start + x, start + rescale, start + y, start + statistics
+    blocks, unused = (L + tile_queries - 1) // tile_queries, statistics + 2 * heads * row
+    for u in range(t, batch // heads * blocks, chunks):
+        first, l0 = u // blocks * heads, u % blocks * tile_queries
+        rows = min(tile_queries, L - l0)
+        vectors = (rows + lanes - 1) // lanes
+        for step in range(0 if tile_keys < S else 1, 2):
+            for s0 in range(0, S, tile_keys):
+                keys = min(tile_keys, S - s0)
+                for h in range(heads):
+                    q_b, k_b, _, mask_b = load_integers(layout + places + (first + h) * 72, 4)
+                    top = statistics + 2 * h * row
+                    pack_queries(layout, q + q_b, l0, rows, queries, scale)
+                    score(layout, k + k_b, queries, mask + mask_b, l0, s0, rows, keys, x)
+                    total, begin = (unused, 0) if tile_keys < S and step == 1 else (top + row, 1 if s0 == 0 else 0)
+                    call(online_softmax, x, pitch, keys, vectors, top, total, rescale, begin)
+                    if total != unused and s0 + keys == S:
+                        call(softmax_factors, top, total, vectors)
+                    if step == 1:
+                        if dropped != 0:
+                            drop_weights(layout, first + h, l0, s0, rows, keys, x, key, scale)
+                        begin = 1 if h == 0 else 0
+                        call(add_columns, y, x, pitch, keys, vectors, top + row, scale + 2 * size, begin)
+                if step == 1:
+                    place_weights(layout, y, out, first, l0, s0, rows, keys)
+
+
+@kernel
+def place_weights(layout, y, out, b, l0, s0, rows, keys):
+    """Copy the transpose of a tile to its place in the weights (..., L, S)."""
+    size, lanes, _, _, _, _, _, _, _, pitch = load_integers(layout, 10)
+    (transpose,) = load_integers(layout + LEAVES, 1)
+    _, _, _, _, out_row = load_integers(layout + STRIDES, 5)
+    _, _, _, places = load_integers(layout + PRODUCTS, 4)
+    _, _, _, _, out_b = load_integers(layout + places + b * 72, 5)
+    for j in range(0, rows, lanes):
+        for i in range(0, keys, lanes):
+            target = out + out_b + (l0 + j) * out_row + (s0 + i) * size
+            call(transpose, y + i * pitch + j * size, pitch, keys - i, rows - j, target, out_row, min(lanes, keys - i))
+
+
 # ---- backward ----
 
 
 def differentiate(operands, _b, _c, _d, work, layout, _step, t, chunks):
-    """Compute dq, dk and dv of every chunks-th of the batch."""
-    scale, key, q, k, v, mask, o, statistics, grad, dq, dk, dv = load_integers(operands, 12)
+    """Compute dq, dk and dv of every chunks-th range of keys; each range has a sum of dq of its own."""
+    scale, key, q, k, v, mask, o, statistics, grad, dq, dk, dv, ranges, range_size = load_integers(operands, 14)
     (size, lanes, batch, L, S, E, D, tile_queries, tile_keys, pitch, causal, _, dropped, padded,
      work_size) = load_integers(layout, 15)  # fmt: skip
     transpose, _, _, _, _, _, _, softmax_slope, row_dots = load_integers(layout + LEAVES, 9)
@@ -150,10 +206,12 @@ def differentiate(operands, _b, _c, _d, work, layout, _step, t, chunks):
     slopes, right, keys_right = start + slopes, start + right, start + keys_right
     scores, by_keys, by_values, places = load_integers(layout + PRODUCTS, 4)
     scores, by_keys, by_values = layout + scores, layout + by_keys, layout + by_values
-    for b in range(t, batch, chunks):
+    for u in range(t, batch * ranges, chunks):
+        b, part = u // ranges, u % ranges
         q_b, k_b, v_b, mask_b, o_b, grad_b, dq_b, dk_b, dv_b = load_integers(layout + places + b * 72, 9)
+        dq_b += part * range_size
         call(row_dots, grad + grad_b, grad_row, o + o_b, o_row, L, D, means)
-        for s0 in range(0, S, tile_keys):
+        for s0 in range(part * tile_keys, S, ranges * tile_keys):
             keys = min(tile_keys, S - s0)
             pack_rows(by_keys, k + k_b + s0 * k_row, k_row, keys, E, keys_right)
             first = s0 // tile_queries * tile_queries if causal != 0 else 0
@@ -176,8 +234,8 @@ def differentiate(operands, _b, _c, _d, work, layout, _step, t, chunks):
                 multiply(by_values, x, pitch, size, right, rows, keys, D, dv + dv_b + s0 * dv_row, dv_row, mode, 0)
                 pack_rows(by_keys, q + q_b + l0 * q_row, q_row, rows, E, right)
                 multiply(by_keys, y, pitch, size, right, rows, keys, E, dk + dk_b + s0 * dk_row, dk_row, mode, 0)
-                mode = 1 if s0 > 0 else 0
+                mode = 1 if s0 > 0 or ranges > 1 else 0
                 multiply(by_keys, y, size, pitch, keys_right, keys, rows, E, dq + dq_b + l0 * dq_row, dq_row, mode, 0)
 
 
-ATTEND, DIFFERENTIATE = Worker(attend), Worker(differentiate)
+ATTEND, SHOW, DIFFERENTIATE = Worker(attend), Worker(show), Worker(differentiate)

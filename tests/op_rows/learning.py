@@ -128,12 +128,17 @@ def _random(function: Callable[..., Any], *shape: int) -> Row:
     return Row(_seeded(function), samples, None, torch=None, name=function.__name__, linear=True)
 
 
-def _attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, is_causal: bool = False) -> np.ndarray:
-    scores = np.einsum("...ld,...sd->...ls", q, k) / np.sqrt(q.shape[-1])
+def _weights(q: np.ndarray, k: np.ndarray, is_causal: bool = False, average: bool = False) -> np.ndarray:
+    scores = np.einsum("...ld,...sd->...ls", q, k)
     if is_causal:
         scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
     weights = np.exp(scores)
-    return np.einsum("...ls,...sd->...ld", weights / weights.sum(-1, keepdims=True), v)
+    weights /= weights.sum(-1, keepdims=True)
+    return weights.mean(-3) if average else weights
+
+
+def _attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, is_causal: bool = False) -> np.ndarray:
+    return np.einsum("...ls,...sd->...ld", _weights(q / np.sqrt(q.shape[-1]), k, is_causal), v)
 
 
 def _cosine(x: np.ndarray, y: np.ndarray, dim: int = 1) -> np.ndarray:
@@ -415,6 +420,20 @@ _networks = [
         of((3, 2, 8, 3), scale=choice(0.5, 1.0), is_causal=choice(False, True), dropout_p=choice(0.0)),
         lambda x, scale, is_causal, dropout_p: _attention(x[0] * scale * np.sqrt(3), x[1], x[2], is_causal),
         name="attend_to_itself",
+        torch=None,
+    ),
+    Row(
+        lambda q, k, average, **o: attention.shown_weights(q, k, None, attention.attention_options(**o), average),
+        of(
+            (1, 2, 8, 3),
+            (1, 2, 9, 3),
+            average=choice(True, False),
+            scale=choice(0.5),
+            is_causal=choice(False, True),
+            dropout_p=choice(0.0),
+        ),
+        lambda q, k, average, scale, is_causal, dropout_p: _weights(q * scale, k, is_causal, average),
+        name="shown_weights",
         torch=None,
     ),
     Row(
