@@ -230,6 +230,7 @@ from ops.lazy_kernels import (
     set_num_threads,
 )
 from ops.linear import addbmm, addmm, addmv, addr, baddbmm, bmm, dot, ger, inner, matmul, mm, mv, outer, vdot
+from ops.methods import METHODS
 from ops.norm import group_norm, layer_norm, rms_norm
 from ops.padding import constant_pad_nd
 from ops.rearranging import flip, fliplr, flipud, repeat_interleave, roll, rot90, tile, tril, triu
@@ -328,6 +329,22 @@ from ops.sorting import argsort, kthvalue, msort, sort, topk
 keep_freed_memory()
 
 autograd = sys.modules[__name__]  # so that torch.autograd.grad is found where torch is this package
+
+# In-place methods that are functions too.
+(
+    abs_, acos_, acosh_, addmv_, arccos_, arccosh_, arcsin_, arcsinh_, arctan_, arctanh_, asin_, asinh_, atan_,
+    atanh_, ceil_, clamp_, clamp_max_, clamp_min_, clip_, cos_, cosh_, deg2rad_, detach_, erf_, erfc_, exp2_,
+    exp_, expm1_, fill_, fix_, floor_, frac_, gcd_, index_put_, lcm_, log10_, log1p_, log2_, log_, logit_,
+    nan_to_num_, neg_, negative_, rad2deg_, reciprocal_, relu_, round_, rsqrt_, sigmoid_, sin_, sinc_, sinh_,
+    sqrt_, square_, tan_, tanh_, trunc_, xlogy_, zero_,
+) = (METHODS[name] for name in (
+    "abs_", "acos_", "acosh_", "addmv_", "arccos_", "arccosh_", "arcsin_", "arcsinh_", "arctan_", "arctanh_",
+    "asin_", "asinh_", "atan_", "atanh_", "ceil_", "clamp_", "clamp_max_", "clamp_min_", "clip_", "cos_",
+    "cosh_", "deg2rad_", "detach_", "erf_", "erfc_", "exp2_", "exp_", "expm1_", "fill_", "fix_", "floor_",
+    "frac_", "gcd_", "index_put_", "lcm_", "log10_", "log1p_", "log2_", "log_", "logit_", "nan_to_num_", "neg_",
+    "negative_", "rad2deg_", "reciprocal_", "relu_", "round_", "rsqrt_", "sigmoid_", "sin_", "sinc_", "sinh_",
+    "sqrt_", "square_", "tan_", "tanh_", "trunc_", "xlogy_", "zero_",
+))  # fmt: skip
 
 newaxis = None
 

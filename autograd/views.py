@@ -179,7 +179,7 @@ def overwrite(base: np.ndarray, value: np.ndarray, *, region: Region) -> np.ndar
 
 @primitive
 def forgotten(x: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """The value, which x is overwritten with: it has no gradient, and that of x is 0."""
+    """The value, which takes the place of x: the gradient of x is 0."""
     return value
 
 
@@ -190,7 +190,7 @@ overwrite.vjp(
     base=lambda grad, region: erase_strided(grad, region=region),
     value=lambda grad, region: as_strided(grad, region=region),
 )
-forgotten.vjp(x=lambda grad: grad * 0.0)
+forgotten.vjp(x=lambda grad: grad * 0.0, value=lambda grad: grad)
 
 
 # -- making views -----------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def view_primitive(forward: Callable[..., Any]) -> Any:
         if (
             isinstance(output, Tensor)
             and output._view is not BATCHED
-            and np.may_share_memory(output.array, input.array)
+            and (np.may_share_memory(output.array, input.array) or not output.array.size)
         ):
             _share(output, input)
         return output
@@ -260,6 +260,28 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         if value._node is not None and isinstance(input, Tensor):
             _snapshot(innermost(input), value._node, start)
         assign(input, value, name)
+        return input
+
+    method.__name__ = name
+    return method
+
+
+def view_in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return the in-place form of an op that makes views: the tensor itself gets the view's shape and strides."""
+
+    @functools.wraps(function)
+    def method(input: Any, *args: Any, **parameters: Any) -> Any:
+        view = function(input, *args, **parameters)
+        if is_recording() and input.requires_grad:
+            _check_history(input, name)
+        input.array = view.array
+        if type(input._node) is Leaf:
+            input._node.shape = view.array.shape
+        elif input._node is not None:
+            input._node = view._node
+        mark_written(input, name)
+        if input._view is not None:
+            input._view.seen = input._writes.sequence
         return input
 
     method.__name__ = name

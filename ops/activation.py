@@ -107,7 +107,7 @@ def rrelu(
 @primitive
 def hardtanh_forward(x: np.ndarray, *, low: float, high: float) -> np.ndarray:
     """yᵢ = min(max(xᵢ, low), high); the sub-gradient at both ends is 0."""
-    return np.minimum(np.maximum(x, low), high)
+    return np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high))
 
 
 hardtanh_forward.vjp(
@@ -318,7 +318,7 @@ gelu_tanh.vmap()
 gelu_tanh_grad.vmap()
 
 
-def gelu(input: Any, approximate: str = "none") -> Any:
+def gelu(input: Any, *, approximate: str = "none") -> Any:
     """Return input · Φ(input), or with approximate="tanh" a formula near it (Hendrycks and Gimpel 2016)."""
     if approximate not in ("none", "tanh"):
         raise RuntimeError(f"gelu: approximate argument must be either none or tanh, got {approximate!r}")

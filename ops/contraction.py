@@ -59,7 +59,13 @@ def _equation(args: Sequence[Any]) -> tuple[str, list[Any]]:
 
 
 def _subscript(numbers: Sequence[Any]) -> str:
-    return "".join("..." if number is Ellipsis else LETTERS[operator.index(number)] for number in numbers)
+    return "".join(["..." if number is Ellipsis else _letter(operator.index(number)) for number in numbers])
+
+
+def _letter(number: int) -> str:
+    if not 0 <= number < len(LETTERS):
+        raise ValueError(f"einsum(): subscript {number} in a list is not within the valid range [0, {len(LETTERS)})")
+    return LETTERS[number]
 
 
 def _labels(equation: str, operands: Sequence[Any]) -> tuple[list[Labels], Labels]:

@@ -11,7 +11,7 @@ import numpy as np
 from autograd import dtypes
 from autograd.device import check_device
 from autograd.tensor import Tensor
-from autograd.views import assign
+from autograd.views import assign, forgotten
 from ops.batched import batched_like
 from ops.comparison import as_filling
 from ops.conversion import to
@@ -91,6 +91,8 @@ def _refuse_ragged(data: Any, dim: int) -> None:
     """Raise the error that says where a sequence has another length than its neighbours."""
     lengths = [len(each) if isinstance(each, (list, tuple)) else None for each in data]
     for length in lengths:
+        if length != lengths[0] is None:
+            raise TypeError("tensor: must be real number, not list")
         if length != lengths[0]:
             got = "a number" if length is None else length
             raise ValueError(f"tensor: expected sequence of length {lengths[0]} at dim {dim + 1} (got {got})")
@@ -367,9 +369,20 @@ def arange(
         )
     whole = all(isinstance(value, int) for value in (start, end, step))
     target = (np.dtype(np.int64) if whole else dtypes.default_float()) if dtype is None else dtypes.as_numpy(dtype)
+    if target.kind in "iu" and not whole:
+        return made(_whole_range(start, end, step, target), device, requires_grad)
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
     values = np.arange(count) * step + start
     return made(values.astype(target), device, requires_grad)
+
+
+def _whole_range(start: float, end: float, step: float, target: np.dtype) -> np.ndarray:
+    """Return the integers of a range with fractions: `start` and `step` lose theirs, in int64 `end` too."""
+    first, stride = int(start), int(step)
+    if stride == 0:
+        raise ValueError("arange: step must be nonzero in an integer type")
+    count = -((first - int(end)) // stride) if target == np.int64 else math.ceil((end - start) / step)
+    return (np.arange(max(count, 0)) * stride + first).astype(target)
 
 
 def linspace(
@@ -414,10 +427,10 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64, 
 def fill(input: Tensor, value: Any) -> Tensor:
     """Return a tensor of the same shape and type with every element `value`, a number or a 0-d tensor."""
     if not isinstance(value, Tensor):
-        return full_like(input, value)
+        return forgotten(input, full_like(input, value))
     if value.ndim:
         raise RuntimeError(f"fill only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
-    return clone(expand(to(value, input.array.dtype), input.array.shape))
+    return forgotten(input, clone(expand(to(value, input.array.dtype), input.array.shape)))
 
 
 def fill_(input: Tensor, value: Any) -> Tensor:

@@ -17,15 +17,21 @@ def array_of(x: Any) -> np.ndarray:
 def wrap_dim(name: str, dim: int, ndim: int) -> int:
     """Return `dim` counted from the front; a 0-d tensor counts as having one dimension."""
     limit = ndim or 1
-    try:
-        wrapped = operator.index(dim)
-    except TypeError:
-        raise TypeError(f"{name}: expected dim to be an int, got {type(dim).__name__}") from None
+    wrapped = dim if type(dim) is int else _as_int(name, dim)
     if not -limit <= wrapped < limit:
         raise IndexError(
             f"{name}: Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})"
         )
     return wrapped + limit if wrapped < 0 else wrapped
+
+
+def _as_int(name: str, dim: Any) -> int:
+    try:
+        if not isinstance(dim, bool):
+            return operator.index(dim)
+    except TypeError:
+        pass
+    raise TypeError(f"{name}: expected dim to be an int, got {type(dim).__name__}")
 
 
 def wrap_dims(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
@@ -45,6 +51,8 @@ def as_sizes(name: str, given: Sequence[Any], keyword: Any = None) -> tuple[int,
         if given:
             raise TypeError(f"{name}: got sizes both by position and by keyword")
         given = (keyword,)
+    if not given:
+        raise TypeError(f"{name}: missing the sizes")
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = given[0]
     try:

@@ -2,13 +2,23 @@
 
 from typing import Any
 
+from autograd.tensor import Tensor
 from ops.comparison import clamp_min
 from ops.reduction import norm, sum
+from ops.shape import broadcast_tensors
 
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """x₁ · x₂ / (max(‖x₁‖, eps) max(‖x₂‖, eps)) along `dim`."""
-    return sum(normalize(x1, 2.0, dim, eps) * normalize(x2, 2.0, dim, eps), dim=dim)
+    x1, x2 = broadcast_tensors(x1, x2)
+    return sum(_direction(x1, dim, eps) * _direction(x2, dim, eps), dim=dim)
+
+
+def _direction(x: Any, dim: int, eps: float) -> Any:
+    """x / max(‖x‖, eps); the gradient is that of x / ‖x‖ also where eps is larger, as in PyTorch."""
+    length = norm(x, 2.0, dim, keepdim=True)
+    excess = clamp_min(length, eps) - length
+    return x / (length + (excess.detach() if isinstance(excess, Tensor) else excess))
 
 
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:

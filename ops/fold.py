@@ -10,7 +10,7 @@ from autograd.primitive import primitive
 from ops.conv_each import joined, separated
 from ops.kernels.geometry import Pair, conv_output_size
 from ops.pool_arguments import hashable, per_axis
-from ops.shape import permute, reshape, squeeze, unsqueeze
+from ops.shape import packed, permute, reshape, squeeze, unsqueeze
 
 Array = np.ndarray[Any, Any]
 
@@ -148,7 +148,8 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
             f"upscale_factor, but input.size(-3)={channels} is not divisible by {r * r}"
         )
     split = reshape(input, (*batch, channels // (r * r), r, r, height, width))
-    return reshape(_permute_last(split, (0, 3, 1, 4, 2)), (*batch, channels // (r * r), height * r, width * r))
+    moved = packed(_permute_last(split, (0, 3, 1, 4, 2)))
+    return reshape(moved, (*batch, channels // (r * r), height * r, width * r))
 
 
 def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:

@@ -17,7 +17,8 @@ from autograd.grad_mode import is_recording
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from autograd.views import assign, mark_written, overlaps, write, writes_of
-from ops.comparison import chosen
+from ops.comparison import as_filling, chosen
+from ops.dims import array_of
 from ops.lazy_kernels import rows as row_kernels
 from ops.shape import expand, movedim, reshape
 from ops.slicing import sliced
@@ -304,6 +305,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         _set_masked(input, index, _as_value(input, value))
         return
     basic, indices, dims = parse(index, input.array.shape)
+    if indices and isinstance(value, Tensor) and value.array.dtype != input.array.dtype:
+        value = _converted(input, index, value)
     value = _as_value(input, value)
     recorded = is_recording() and input.array.dtype.kind == "f" and (input.requires_grad or value.requires_grad)
     if recorded or is_batched(input, value, *indices):
@@ -332,10 +335,26 @@ def _set_masked(input: Tensor, mask: Any, value: Any) -> None:
     assign(input, chosen(reshape(mask, (*mask.shape, *[1] * rest)), value, input), "setitem")
 
 
+def _converted(input: Tensor, index: Any, value: Tensor) -> Any:
+    """Refuse a value of another type at positions; one element is converted where a mask alone picks them."""
+    arrays = [each for each in (index if isinstance(index, tuple) else (index,)) if not isinstance(each, slice)]
+    arrays = [each for each in arrays if each is not None and each is not Ellipsis and np.ndim(each)]
+    one_mask = len(arrays) == 1 and array_of(arrays[0]).dtype.kind == "b"
+    if value.array.size == 1 and one_mask:
+        return as_filling("setitem", value, input.array.dtype)
+    getitem(input.array, index)  # what is wrong with the index is said first
+    raise RuntimeError(
+        f"setitem: Index put requires the source and destination dtypes match, got {input.dtype} for the "
+        f"destination and {value.dtype} for the source; convert it with .to({input.dtype})"
+    )
+
+
 def _as_value(input: Tensor, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return value
-    if isinstance(value, (bool, int, float, np.ndarray, np.generic)):
+    if isinstance(value, (bool, int, float)):
+        return Tensor(as_filling("setitem", value, input.array.dtype))
+    if isinstance(value, (np.ndarray, np.generic)):
         return Tensor(np.asarray(value))
     raise TypeError(f"can't assign a {type(value).__name__} to a Tensor of {input.dtype}")
 
@@ -354,7 +373,7 @@ def _write_part(input: Tensor, basic: Any, values: np.ndarray, advanced: tuple[l
     if not indices:
         write(part, expand(_without_leading_ones(values, part.ndim), part.shape), "setitem")
         return
-    if not part.array.flags.writeable or overlaps(part.array):
+    if part.array.size and (not part.array.flags.writeable or overlaps(part.array)):
         raise RuntimeError("setitem: the memory is read-only or shared by several elements; clone() the tensor first")
     put(part.array, values, [i.array if isinstance(i, Tensor) else i for i in indices], dims)
     mark_written(part, "setitem")

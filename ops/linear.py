@@ -9,8 +9,9 @@ import numpy as np
 from autograd import dtypes
 from autograd.batching import Batch
 from autograd.primitive import primitive
+from autograd.views import forgotten
 from ops.lazy_kernels import gemm
-from ops.shape import ravel, reshape, squeeze, transpose, unsqueeze, with_shape
+from ops.shape import expand, ravel, reshape, squeeze, transpose, unsqueeze, with_shape
 
 KERNEL_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -226,9 +227,17 @@ ger = outer
 
 def _combine(input: Any, product: Any, beta: float, alpha: float) -> Any:
     """beta · input + alpha · product; input is ignored, NaN or not, where beta is 0."""
+    if product.dtype.kind != "f" if isinstance(product, np.ndarray) else not product.is_floating_point():
+        for name, scale in (("beta", beta), ("alpha", alpha)):
+            if isinstance(scale, float):
+                raise RuntimeError(
+                    f"For integral input tensors, argument {name} must not be a floating point number, got {scale}"
+                )
+    if input.dtype != product.dtype:
+        raise RuntimeError(f"input and the product must have the same dtype, but got {input.dtype} and {product.dtype}")
     product = product if alpha == 1 else product * alpha
     if beta == 0:
-        return product
+        return forgotten(expand(input, product.shape), product) if math.prod(input.shape) else product
     return (input if beta == 1 else input * beta) + product
 
 

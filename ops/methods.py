@@ -12,7 +12,7 @@ from autograd.printing import to_string
 from autograd.tape import tensor_backward
 from autograd.tensor import Tensor
 from autograd.tensor_hooks import register_hook, register_post_accumulate_grad_hook, retain_grad, retains_grad
-from autograd.views import detach, detach_, in_place
+from autograd.views import detach, detach_, in_place, view_in_place
 from ops import (
     activation,
     arithmetic,
@@ -344,9 +344,9 @@ METHODS: dict[str, Callable[..., Any]] = {
     "cummax": scan.cummax,
     "cummin": scan.cummin,
     "cumprod": scan.cumprod,
-    "cumprod_": in_place(scan.cumprod, "cumprod_"),
+    "cumprod_": scan.cumprod_,
     "cumsum": scan.cumsum,
-    "cumsum_": in_place(scan.cumsum, "cumsum_"),
+    "cumsum_": scan.cumsum_,
     "diff": scan.diff,
     # shape
     "adjoint": shape.matrix_transpose,
@@ -363,12 +363,18 @@ METHODS: dict[str, Callable[..., Any]] = {
     "reshape": shape.reshape,
     "reshape_as": shape.reshape_as,
     "squeeze": shape.squeeze,
-    "swapaxes": shape.transpose,
+    "squeeze_": view_in_place(shape.squeeze, "squeeze_"),
+    "swapaxes": shape.swapaxes,
+    "swapaxes_": view_in_place(shape.swapaxes, "swapaxes_"),
     "swapdims": shape.transpose,
+    "swapdims_": view_in_place(shape.transpose, "swapdims_"),
     "t": shape.t,
+    "t_": view_in_place(shape.t, "t_"),
     "transpose": shape.transpose,
+    "transpose_": view_in_place(shape.transpose, "transpose_"),
     "unflatten": shape.unflatten,
     "unsqueeze": shape.unsqueeze,
+    "unsqueeze_": view_in_place(shape.unsqueeze, "unsqueeze_"),
     "view": shape.view,
     "view_as": shape.view_as,
     # parts
@@ -381,7 +387,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "hsplit": slicing.hsplit,
     "narrow": slicing.narrow,
     "select": slicing.select,
-    "split": slicing.split,
+    "split": slicing.split_method,
     "split_with_sizes": slicing.split_with_sizes,
     "tensor_split": slicing.tensor_split,
     "unbind": slicing.unbind,

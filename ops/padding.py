@@ -8,6 +8,7 @@ import numpy as np
 
 from autograd.primitive import primitive
 from ops.indexing import indexed
+from ops.shape import clone
 from ops.slicing import sliced
 
 Sizes = tuple[int, ...]
@@ -45,6 +46,8 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         raise NotImplementedError(f"pad: Unrecognised padding mode {mode}")
     if value is not None and value != 0:
         raise ValueError(f"pad: Padding mode {mode!r} doesn't take in value argument")
+    if not any(before + after):
+        return clone(input)
     for dim, (b, a) in enumerate(zip(before, after, strict=True)):
         if b or a:
             input = indexed(input, POSITIONS[mode](b, input.shape[dim], a, dim), dims=(dim,))
@@ -70,7 +73,8 @@ def _widths(pad: Sequence[int], ndim: int) -> tuple[Sizes, Sizes]:
 
 def _constant(input: Any, before: Sizes, after: Sizes, value: float) -> Any:
     sizes = [b + n + a for b, n, a in zip(before, input.shape, after, strict=True)]
-    if any(size < 0 for size in sizes):
+    cut = [n + min(b, 0) + min(a, 0) for b, n, a in zip(before, input.shape, after, strict=True)]
+    if any(size < 0 for size in sizes + cut):
         raise RuntimeError(f"pad: the padding {list(before)} and {list(after)} leaves {sizes} of {list(input.shape)}")
     if any(width < 0 for width in before + after):
         cut = [slice(max(-b, 0), n - max(-a, 0)) for b, n, a in zip(before, input.shape, after, strict=True)]
@@ -103,7 +107,8 @@ def _wrapped(before: int, size: int, after: int, dim: int) -> np.ndarray:
         )
     if before + size + after < 0:
         raise RuntimeError(f"pad: the padding ({before}, {after}) is larger than dimension {dim} of size {size}")
-    return np.arange(-before, size + after) % size
+    kept = np.arange(max(-before, 0), size - max(-after, 0))  # what a negative width cuts off does not come again
+    return kept[np.arange(-max(before, 0), len(kept) + max(after, 0)) % max(len(kept), 1)]
 
 
 POSITIONS = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}

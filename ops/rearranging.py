@@ -93,6 +93,8 @@ def repeat_interleave(
         input, dim = Tensor(np.arange(repeats.size)), 0
     if dim is None:
         input, dim = ravel(input), 0
+    elif not input.ndim:
+        raise IndexError(f"repeat_interleave: Dimension specified as {dim} but tensor has no dimensions")
     dim = wrap_dim("repeat_interleave", dim, input.ndim)
     size = input.shape[dim] if input.ndim else 1
     times = _times(repeats, size)
@@ -121,7 +123,8 @@ def _times(repeats: Any, size: int) -> np.ndarray:
 
 def flip(input: Any, *order: Any, dims: Any = None) -> Any:
     """Return a copy with the order along `dims` reversed."""
-    return flipped(input, dims=wrap_dims("flip", as_sizes("flip", order, dims), input.ndim) if input.ndim else ())
+    wrapped = wrap_dims("flip", as_sizes("flip", order, dims), input.ndim)
+    return flipped(input, dims=wrapped if input.ndim else ())
 
 
 def fliplr(input: Any) -> Any:

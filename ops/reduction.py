@@ -12,10 +12,12 @@ import numpy as np
 
 from autograd import tape
 from autograd.batching import next_dim
+from autograd.dtypes import as_numpy, promote_types
 from autograd.elementwise import SMALL, silently
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
-from ops.arithmetic import abs, minus, plus, power, sign, sub
+from autograd.views import forgotten
+from ops.arithmetic import abs, minus, power, sign, sub
 from ops.batched import along_dim
 from ops.comparison import FLOATS, eq, isnan, logical_or, maximum, minimum, ne, where
 from ops.dims import wrap_dim, wrap_dims
@@ -24,7 +26,7 @@ from ops.lazy_kernels import extremes
 from ops.lazy_kernels import reduction as kernels
 from ops.scan import accumulated, product_before
 from ops.scattering import gathered
-from ops.shape import expanded, ravel, squeeze
+from ops.shape import clone, expanded, ravel, squeeze
 
 Sizes = tuple[int, ...]
 
@@ -32,8 +34,10 @@ LEAST_ROW = 16
 """Elements of a row from which its extremes are found sooner by a kernel."""
 
 
-def reduced_dims(name: str, dim: Any, ndim: int) -> Sizes:
+def reduced_dims(name: str, dim: Any, ndim: int, keepdim: Any = False) -> Sizes:
     """Return the dimensions a reduction runs over; None and () mean all."""
+    if keepdim is not False and keepdim is not True:
+        raise TypeError(f"{name}: expected keepdim to be a bool, got {type(keepdim).__name__}")
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
         return tuple(range(ndim))
     dims = wrap_dims(name, dim, ndim)
@@ -96,7 +100,7 @@ summed.vmap(dim=next_dim)
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return Σ inputᵢ over `dim`; integers and truth values add up to int64."""
     x = accumulated(input, dtype)
-    return summed(x, dim=reduced_dims("sum", dim, x.ndim), keepdim=keepdim)
+    return summed(x, dim=reduced_dims("sum", dim, x.ndim, keepdim), keepdim=keepdim)
 
 
 def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -128,12 +132,13 @@ averaged.vmap(dim=next_dim)
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return Σ inputᵢ / n over the n elements of `dim`."""
     x = input if dtype is None else accumulated(input, dtype)
+    dims = reduced_dims("mean", dim, x.ndim, keepdim)
     if (x.array if isinstance(x, Tensor) else x).dtype.kind != "f":
         raise RuntimeError(
             "mean(): could not infer output dtype. Input dtype must be either a floating point or complex "
             f"dtype, got {x.dtype}"
         )
-    return averaged(x, dim=reduced_dims("mean", dim, x.ndim), keepdim=keepdim)
+    return averaged(x, dim=dims, keepdim=keepdim)
 
 
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -196,13 +201,13 @@ def _spread_of(primitive: Any, input: Any, dim: Any, unbiased: Any, keepdim: boo
     """Call `variance` or `deviation` for PyTorch's two signatures, correction=1 and unbiased=True."""
     if isinstance(dim, bool):  # var(input, unbiased)
         dim, unbiased = None, dim
-    if unbiased is not None and correction is not None:
-        raise TypeError("var and std take either unbiased or correction, not both")
+    if not (unbiased is None or isinstance(unbiased, bool)) or (unbiased is not None and correction is not None):
+        raise TypeError("var and std take either unbiased, a bool, or correction, not both")
     if (input.array if isinstance(input, Tensor) else input).dtype.kind != "f":
         raise RuntimeError(f"std and var only support floating point and complex dtypes, got {input.dtype}")
     if correction is None:
         correction = 1 if unbiased is None else int(unbiased)
-    return primitive(input, dim=reduced_dims("var", dim, input.ndim), keepdim=keepdim, correction=correction)
+    return primitive(input, dim=reduced_dims("var", dim, input.ndim, keepdim), keepdim=keepdim, correction=correction)
 
 
 def var(
@@ -280,7 +285,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     if dim is None:
         return product(ravel(x), dim=0, keepdim=False)
     dim = wrap_dim("prod", dim, x.ndim)
-    return product(x, dim=dim, keepdim=keepdim) if x.ndim else plus(x, 0)
+    return product(x, dim=dim, keepdim=keepdim) if x.ndim else clone(x)
 
 
 # -- extremes ----------------------------------------------------------------------------------------------------------
@@ -325,7 +330,7 @@ smallest.vmap(dim=next_dim)
 
 def _nonempty_dims(name: str, dim: Any, shape: Sizes, error: type[Exception] = RuntimeError) -> Sizes:
     """Return `reduced_dims`, none of which may be empty: an extreme of nothing has no value."""
-    if (dim is None or dim == ()) and 0 in shape:
+    if (dim is None or dim in ((), [])) and 0 in shape:
         raise error(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
             "dim with the 'dim' argument."
@@ -396,7 +401,7 @@ def _at(find: Any, name: str, input: Tensor, dim: int, keepdim: bool) -> Extremu
     dim = wrap_dim(name, dim, input.ndim)
     _nonempty_dims(name, dim, input.shape)
     if not input.ndim:
-        return Extremum(plus(input, 0), Tensor(np.zeros((), np.int64)))
+        return Extremum(clone(input), Tensor(np.zeros((), np.int64)))
     indices = find(input, dim, True)
     values = gathered(input, indices, dim=dim)
     return Extremum(values, indices) if keepdim else Extremum(squeeze(values, dim), squeeze(indices, dim))
@@ -419,12 +424,12 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 
 def _index_of(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
-    _nonempty_dims(name, dim, input.shape, IndexError)
     if input.array.dtype.kind == "b":
         raise RuntimeError(f"{name}(): does not support bool input")
     if isinstance(dim, tuple):  # all dimensions of the samples of a vmap
         index = _index_of(name, input.flatten(1), 1, keepdim=False)
         return index.reshape((-1, *[1] * len(dim))) if keepdim else index
+    _nonempty_dims(name, dim, input.shape, IndexError)
     if dim is not None:
         dim = wrap_dim(name, dim, input.ndim) if input.ndim else None
     index = _position(name == "argmax", input.array, dim)
@@ -448,7 +453,7 @@ def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
 
 def _truth(ufunc: np.ufunc, name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     x = input.array
-    dims = () if dim == () else reduced_dims(name, dim, x.ndim)  # of these alone, () means none
+    dims = () if dim in ((), []) else reduced_dims(name, dim, x.ndim, keepdim)  # of these alone, () means none
     result = np.asarray(fold(ufunc, x != 0, dims, keepdim))
     return Tensor(result.astype(np.uint8) if x.dtype == np.uint8 else result)
 
@@ -491,21 +496,26 @@ def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, 
 
     ord = ∞ gives the largest |xᵢ|, −∞ the smallest, 0 the number of xᵢ ≠ 0. The sub-gradient at 0 is 0.
     """
-    x = x if dtype is None else accumulated(x, dtype)
+    dims = reduced_dims("linalg.vector_norm", dim, x.ndim, keepdim)
     if (x.array if isinstance(x, Tensor) else x).dtype.kind != "f":
         raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
-    dims = reduced_dims("linalg.vector_norm", dim, x.ndim)
+    if dtype is not None and promote_types(x.dtype, dtype).dtype != as_numpy(dtype):
+        raise RuntimeError(
+            f"linalg.vector_norm: the dtype of the input ({x.dtype}) should be convertible without narrowing to the "
+            f"specified dtype ({dtype})"
+        )
+    x = x if dtype is None else accumulated(x, dtype)
     if ord == 0:
-        return sum(where(eq(x, 0), zeros_of(x), zeros_of(x) + 1), dims, keepdim)
+        return sum(forgotten(x, where(eq(x, 0), zeros_of(x), zeros_of(x) + 1)), dims, keepdim)
     if ord == 1:
         return summed(abs(x), dim=dims, keepdim=keepdim)
-    if not math.isinf(ord):
-        return p_norm(x, ord=float(ord), dim=dims, keepdim=keepdim)
-    if builtins.any(x.shape[i] == 0 for i in dims):
+    if (ord < 0 or math.isinf(ord)) and builtins.any(x.shape[i] == 0 for i in dims):
         raise RuntimeError(
             f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does "
             "not have an identity"
         )
+    if not math.isinf(ord):
+        return p_norm(x, ord=float(ord), dim=dims, keepdim=keepdim)
     return (largest if ord > 0 else smallest)(abs(x), dim=dims, keepdim=keepdim)
 
 
@@ -550,4 +560,4 @@ log_of_sum.vmap(dim=next_dim)
 
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """Return log Σ e^inputᵢ over `dim`, without overflow."""
-    return log_of_sum(input, dim=reduced_dims("logsumexp", dim, input.ndim), keepdim=keepdim)
+    return log_of_sum(input, dim=reduced_dims("logsumexp", dim, input.ndim, keepdim), keepdim=keepdim)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograd.tensor import Tensor
-from ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d
+from ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ops.selecting import index_select
 
 Array = np.ndarray[Any, Any]
@@ -29,22 +29,25 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Any:
     """Resize to `size`, or by `scale_factor`: nearest, nearest-exact, area, linear, bilinear, bicubic or
     trilinear.
 
-    Output i reads the input at (i + ½) in/out − ½, or at i (in − 1)/(out − 1) with align_corners.
+    Output i reads the input at (i + ½) in/out − ½, or at i (in − 1)/(out − 1) with align_corners. `antialias` widens
+    the filters of bilinear and bicubic to the step between outputs where that is larger than 1.
     """
     dims = input.ndim - 2
+    if antialias and (mode not in ("bilinear", "bicubic") or dims != 2):
+        raise ValueError("interpolate: antialias is only supported for bilinear and bicubic modes, on 4D inputs")
     _check_mode(mode, dims, align_corners)
     sizes, scales = _sizes(input, size, scale_factor, recompute_scale_factor)
     if mode == "area":
-        if dims > 2:
-            raise NotImplementedError("interpolate: mode area supports one or two spatial axes")
-        return (adaptive_avg_pool1d if dims == 1 else adaptive_avg_pool2d)(input, sizes)
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, sizes)
     y = input
     for axis, (outputs, scale) in enumerate(zip(sizes, scales, strict=True)):
-        y = _resampled(y, axis + 2, _taps(mode, input.shape[axis + 2], outputs, scale, bool(align_corners)))
+        taps = _wide_taps if antialias else _taps
+        y = _resampled(y, axis + 2, taps(mode, input.shape[axis + 2], outputs, scale, bool(align_corners)))
     return y
 
 
@@ -125,6 +128,8 @@ def _taps(mode: str, size: int, outputs: int, scale: float | None, align_corners
         # In float32, as in PyTorch: which of two inputs is nearer can hang on the rounding.
         at = (i + (0.5 if mode == "nearest-exact" else 0.0)) * np.float64(np.float32(step))
         return [(np.minimum(np.floor(at.astype(np.float32)).astype(np.int64), size - 1), None)]
+    if outputs == size and mode != "bicubic":
+        return [(i, None)]  # whatever the scale
     if align_corners:
         at = i * ((size - 1) / (outputs - 1) if outputs > 1 else 0.0)
     else:
@@ -137,6 +142,34 @@ def _taps(mode: str, size: int, outputs: int, scale: float | None, align_corners
     first = np.minimum(np.floor(at).astype(np.int64), size - 1)
     fraction = at - first
     return [(first, 1 - fraction), (np.minimum(first + 1, size - 1), fraction)]
+
+
+def _wide_taps(mode: str, size: int, outputs: int, scale: float | None, align_corners: bool) -> Taps:
+    """Return what the outputs of one axis read, through a filter at least as wide as the step between them."""
+    step = 1 / scale if scale else size / outputs
+    if align_corners:
+        step = (size - 1) / (outputs - 1) if outputs > 1 else 0.0
+    stretch = max(step, 1.0)
+    reach = stretch * (2 if mode == "bicubic" else 1)
+    center = step * (np.arange(outputs) + 0.5)
+    first = np.maximum((center - reach + 0.5).astype(np.int64), 0)
+    count = np.minimum((center + reach + 0.5).astype(np.int64), size) - first
+    taps = np.arange(max(int(count.max()), 1))[:, None]
+    weights = (_cubic if mode == "bicubic" else _triangle)(np.abs(taps + first - center + 0.5) / stretch)
+    weights = np.where(taps < count, weights, 0.0)
+    weights /= weights.sum(0)
+    return list(zip(np.minimum(first + taps, size - 1), weights, strict=True))
+
+
+def _triangle(t: Array) -> Array:
+    return np.maximum(1 - t, 0.0)
+
+
+def _cubic(t: Array, a: float = -0.5) -> Array:
+    """Keys' filter with the coefficient that PyTorch and Pillow choose against aliasing."""
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+    return np.where(t < 1, near, np.where(t < 2, far, 0.0))
 
 
 def _cubic_weights(t: Array) -> list[Array]:

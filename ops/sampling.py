@@ -12,14 +12,14 @@ from autograd import dtypes
 from autograd.primitive import cast
 from autograd.random import Generator, default_generator, resolve
 from autograd.tensor import Tensor
-from autograd.views import assign, detach
+from autograd.views import assign, detach, forgotten
 from ops.batched import drawn, draws, elements
 from ops.comparison import lt
 from ops.creation import dtype_or_default, made, zeros_like
 from ops.dims import as_sizes, check_sizes
 from ops.reduction import argmax
 from ops.scattering import scatter
-from ops.shape import broadcast_shapes
+from ops.shape import broadcast_shapes, expand
 from ops.softmax import softmax
 
 Sizes = tuple[int, ...]
@@ -123,11 +123,14 @@ def normal(
     if size is None and not tensors:
         raise TypeError("normal: size is needed where both mean and std are numbers")
     shape = tuple(broadcast_shapes(*[a.shape for a in arrays])) if size is None else as_sizes("normal", (size,))
-    target = dtypes.result_dtype(tensors) if tensors and dtype is None else dtype_or_default(dtype)
+    target = tensors[0].dtype if tensors and dtype is None else dtype_or_default(dtype)
     check_sizes("normal", shape), _floating("normal", target)
     values = drawn(lambda shape: made(_standard_normal(generator, shape, target), device), shape)
+    given = [x for x in (mean, std) if isinstance(x, Tensor) and x.requires_grad]
     mean, std = (detach(x) if isinstance(x, Tensor) else x for x in (mean, std))
     result = cast(values * std + mean, dtype=target)
+    for x in given:  # of which it is a constant function
+        result = forgotten(expand(x, shape), result)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -205,7 +208,7 @@ def randperm(
 def bernoulli(input: Tensor, p: float | None = None, *, generator: MaybeGenerator = None) -> Tensor:
     """Return 1 with the probability the element of `input` says (or `p` for all of its shape), else 0."""
     _floating("bernoulli", input.array.dtype)
-    return _events("bernoulli", generator, detach(input) if p is None else p, input)
+    return forgotten(input, _events("bernoulli", generator, detach(input) if p is None else p, input))
 
 
 def _events(name: str, generator: MaybeGenerator, p: Any, like: Tensor) -> Tensor:
@@ -334,9 +337,14 @@ def random_(
     return _replace(input, lambda shape: _integers("random_", generator, limits, shape), "random_")
 
 
+def _check_continuous(name: str, input: Tensor) -> None:
+    if input.array.dtype.kind != "f":
+        raise RuntimeError(f"{name}: the distribution is continuous, dtype must be a floating point, got {input.dtype}")
+
+
 def exponential_(input: Tensor, lambd: float = 1, *, generator: MaybeGenerator = None) -> Tensor:
     """Set every element to a number drawn with the density lambd · exp(−lambd · x), x > 0."""
-    _floating("exponential_", input.array.dtype)
+    _check_continuous("exponential_", input)
     if not lambd > 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
     return _replace(input, lambda shape: -np.log1p(-_open_uniform(generator, shape)) / lambd, "exponential_")
@@ -349,7 +357,7 @@ def _open_uniform(generator: MaybeGenerator, shape: Sizes) -> np.ndarray:
 
 def cauchy_(input: Tensor, median: float = 0, sigma: float = 1, *, generator: MaybeGenerator = None) -> Tensor:
     """Set every element to a number drawn from the Cauchy distribution: median + sigma · tan(π (u − ½))."""
-    _floating("cauchy_", input.array.dtype)
+    _check_continuous("cauchy_", input)
     if not sigma > 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
 

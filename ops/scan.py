@@ -1,5 +1,6 @@
 """Running sums and products along a dimension."""
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -10,13 +11,15 @@ from autograd.batching import next_dim
 from autograd.elementwise import SMALL
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
-from ops.arithmetic import mul, plus
+from autograd.views import in_place
+from ops.arithmetic import mul
 from ops.batched import along_dim
 from ops.comparison import FLOATS
 from ops.dims import wrap_dim
 from ops.joining import cat
 from ops.lazy_kernels import scan as kernels
 from ops.scattering import gathered
+from ops.shape import clone
 from ops.slicing import narrow
 
 
@@ -37,8 +40,8 @@ def summed_up(x: np.ndarray, *, dim: int, reverse: bool = False) -> np.ndarray:
         shape = math.prod(x.shape[:dim]), x.shape[dim], math.prod(x.shape[dim + 1 :])
         return kernels.running_sums(x.reshape(shape), reverse=reverse).reshape(x.shape)
     if reverse:
-        return np.flip(np.add.accumulate(np.flip(x, dim), dim), dim)
-    return np.add.accumulate(x, dim)
+        return np.flip(np.add.accumulate(np.flip(x, dim), dim, x.dtype), dim)
+    return np.add.accumulate(x, dim, x.dtype)
 
 
 summed_up.vjp(x=lambda grad, dim, reverse: summed_up(grad, dim=dim, reverse=not reverse))
@@ -95,14 +98,32 @@ def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Return yᵢ = Σ_{j≤i} inputⱼ along `dim`."""
     dim = wrap_dim("cumsum", dim, input.ndim)
     x = accumulated(input, dtype)
-    return summed_up(x, dim=dim) if x.ndim else plus(x, 0)
+    return summed_up(x, dim=dim) if x.ndim else clone(x)
 
 
 def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Return yᵢ = Π_{j≤i} inputⱼ along `dim`."""
     dim = wrap_dim("cumprod", dim, input.ndim)
     x = accumulated(input, dtype)
-    return mul(product_before(x, dim=dim), x) if x.ndim else plus(x, 0)
+    return mul(product_before(x, dim=dim), x) if x.ndim else clone(x)
+
+
+def _keeping_type(name: str, function: Any) -> Any:
+    """Return the in-place form of a scan, which cannot change the tensor's type."""
+    scan_ = in_place(function, name)
+
+    @functools.wraps(function)
+    def method(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+        wrap_dim(name, dim, input.ndim)
+        if dtype is not None and dtypes.as_numpy(dtype) != input.array.dtype:
+            raise RuntimeError(f"{name}: the tensor is {input.dtype}, its result in place cannot be {dtype}")
+        return scan_(input, dim, dtype=input.array.dtype)
+
+    method.__name__ = name
+    return method
+
+
+cumsum_, cumprod_ = _keeping_type("cumsum_", cumsum), _keeping_type("cumprod_", cumprod)
 
 
 class Running(NamedTuple):
@@ -128,7 +149,7 @@ def _running(name: str, ufunc: Any, input: Tensor, dim: int) -> Running:
     dim = wrap_dim(name, dim, input.ndim)
     x = input.array
     if not x.ndim:
-        return Running(plus(input, 0), Tensor(np.zeros((), np.int64)))
+        return Running(clone(input), Tensor(np.zeros((), np.int64)))
     found = (x == ufunc.accumulate(x, dim)) | (x != x)
     places = np.arange(x.shape[dim]).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
     indices = np.maximum.accumulate(np.where(found, places, 0), dim)

@@ -11,6 +11,7 @@ from autograd.elementwise import SMALL
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.batched import each_sample, elements
+from ops.comparison import as_filling
 from ops.dims import array_of, wrap_dim
 from ops.indexing import ZERO, indexed
 from ops.joining import cat
@@ -168,7 +169,7 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
         raise RuntimeError(f"scatter: reduce argument must be either add or multiply, got {reduce!r}")
     dim, index = _element_index("scatter", input, dim, index)
     if not isinstance(src, (Tensor, np.ndarray)):
-        src = np.full(index.shape, src, array_of(input).dtype)
+        src = np.full(index.shape, as_filling("scatter", src, array_of(input).dtype))
     src = _source("scatter", input, index, src)
     if reduce is None:
         return scattered(input, src, index, dim=dim)

@@ -9,7 +9,9 @@ import numpy as np
 from autograd import dtypes
 from autograd.primitive import cast
 from autograd.tensor import Tensor
+from ops.arithmetic import add
 from ops.batched import each_sample, elements
+from ops.conversion import to
 from ops.dims import array_of, wrap_dim
 from ops.indexing import indexed, overwritten, parse, unindexed
 from ops.shape import broadcast_shapes, expand, ravel, reshape
@@ -21,7 +23,7 @@ Sizes = tuple[int, ...]
 def integers(name: str, index: Any) -> Any:
     """Return an index of integers, as int64."""
     dtype = array_of(index).dtype
-    if dtype.kind not in "iu":
+    if dtype not in (np.int64, np.int32):
         raise RuntimeError(f"{name}: Expected dtype int32/int64 for index, got {dtypes.FROM_NUMPY[dtype]}")
     if dtype == np.intp:
         return index
@@ -60,10 +62,13 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
 
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """Return `input` with alpha · source[..., i, ...] added at [..., index[i], ...], for every i."""
+    if not input.ndim:
+        wrap_dim("index_add", dim, 0)
+        return reshape(index_add(reshape(input, (1,)), 0, index, reshape(source, (-1,)), alpha=alpha), ())
     dim, index = _slice_index("index_add", input, dim, index)
     _check_source("index_add", input, (dim, index), source)
-    added = unindexed(source, index, dims=(dim,), shape=tuple(input.shape))
-    return input + (added if alpha == 1 else added * alpha)
+    result = add(input, unindexed(source, index, dims=(dim,), shape=tuple(input.shape)), alpha=alpha)
+    return result if result.dtype == input.dtype else to(result, input.dtype)
 
 
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:

@@ -164,6 +164,9 @@ def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Ten
 
 
 def _view_dtype(input: Tensor, dtype: np.dtype) -> Tensor:
+    array = input.array
+    if array.ndim and dtype.itemsize != array.itemsize != array.strides[-1]:
+        raise RuntimeError(f"view: stride(-1) must be 1 to view {input.dtype} as {dtype}, got {input.stride(-1)}")
     try:
         return bitcast(detach(input), dtype=dtype)
     except (ValueError, TypeError) as error:
@@ -285,7 +288,12 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
     return permuted(input, dims=tuple(dims))
 
 
-swapaxes = swapdims = transpose
+swapdims = transpose
+
+
+def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
+    """Return the tensor with two dimensions exchanged: `transpose` by NumPy's name."""
+    return transpose(input, axis0, axis1)
 
 
 def movedim(input: Any, source: Any, destination: Any) -> Any:
@@ -337,6 +345,8 @@ def reversed_dims(input: Tensor) -> Tensor:
 def matrix_transpose(input: Any) -> Any:
     """Return every matrix of a batch transposed: the property `mT`."""
     ndim = len(input.shape)
+    if ndim == 0:
+        return permuted(input, dims=())
     if ndim < 2:
         raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {ndim}-D tensor.")
     return permuted(input, dims=(*range(ndim - 2), ndim - 1, ndim - 2))

@@ -96,6 +96,11 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> Pieces:
     return _pieces(tensor, dim, [*range(0, size, step or 1), size] if size else [0, 0])
 
 
+def split_method(input: Any, split_size: Any, dim: int = 0) -> Pieces:
+    """Return `split`; the method's first argument has another name than the function's."""
+    return split(input, split_size, dim)
+
+
 def split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0) -> Pieces:
     """Return pieces of the given sizes, which sum to the size of dimension `dim`."""
     shape, sizes = tuple(input.shape), [operator.index(size) for size in split_sizes]

@@ -29,7 +29,7 @@ def _order(array: np.ndarray, dim: int, descending: bool, stable: bool) -> np.nd
 
 
 @along_dim
-def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Ordered:
+def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Ordered:
     """Return the elements in order and where they were; equal ones keep their order if `stable`."""
     dim = wrap_dim("sort", dim, input.ndim)
     indices = _order(array_of(input), dim, descending, stable)
@@ -37,7 +37,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
 
 
 @along_dim
-def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
     """Return the positions that put the elements in order; equal ones keep theirs if `stable`."""
     return Tensor(_order(array_of(input), wrap_dim("argsort", dim, input.ndim), descending, stable))
 

@@ -127,7 +127,7 @@ UNARY = {
     "selu": (activation.selu, F.selu, REAL),
     "celu": (lambda x: activation.celu(x, 0.7), lambda x: 0.7 * F.elu(x / 0.7), REAL),  # PyTorch's 1/0.7 is a float32
     "gelu": (activation.gelu, F.gelu, REAL),
-    "gelu tanh": (lambda x: activation.gelu(x, "tanh"), lambda x: F.gelu(x, approximate="tanh"), REAL),
+    "gelu tanh": (lambda x: activation.gelu(x, approximate="tanh"), lambda x: F.gelu(x, approximate="tanh"), REAL),
     "silu": (activation.silu, F.silu, REAL),
     "mish": (activation.mish, F.mish, REAL),
     "softplus": (activation.softplus, F.softplus, REAL),
@@ -538,7 +538,7 @@ INTEGERS, TRUTH, REALS = Tensor(np.array([1, 2])), Tensor(np.array([True, False]
         (lambda: activation.silu(INTEGERS), NotImplementedError, "silu: not implemented for int64"),
         (lambda: activation.glu(Tensor(np.ones(3))), RuntimeError, "even"),
         (lambda: activation.glu(Tensor(np.array(1.0))), RuntimeError, "scalars"),
-        (lambda: activation.gelu(REALS, "erf"), RuntimeError, "approximate"),
+        (lambda: activation.gelu(REALS, approximate="erf"), RuntimeError, "approximate"),
         (lambda: activation.hardtanh(REALS, 1, -1), ValueError, "min_val"),
         (lambda: activation.softshrink(REALS, -1), RuntimeError, "greater or equal to 0"),
         (

@@ -94,9 +94,10 @@ class Draw:
             values = np.where(where, self.rng.choice([np.inf, -np.inf, np.nan, 0.0, -0.0, 1.0], shape), values)
         return values.astype(dtype)
 
-    def laid_out(self, x: np.ndarray) -> np.ndarray:
+    def laid_out(self, x: np.ndarray, expanded: bool = True) -> np.ndarray:
         """Return the same elements contiguous, transposed, with gaps, or repeated by a stride of 0."""
-        layout = self.choice("c", "c", "transposed", "gaps", "expanded") if x.ndim else "c"
+        layouts = ("c", "c", "transposed", "gaps", "expanded")
+        layout = self.choice(*layouts[: 4 + expanded]) if x.ndim else "c"
         if layout == "transposed":
             order = self.rng.permutation(x.ndim)
             return np.ascontiguousarray(x.transpose(order)).transpose(np.argsort(order))
@@ -116,6 +117,7 @@ class Draw:
         *,
         grad: float = 0.6,
         layout: bool = True,
+        expanded: bool = True,
         special: float = 0.15,
         **values: Any,
     ) -> Arr:
@@ -123,7 +125,7 @@ class Draw:
         shape = self.shape() if shape is None else shape
         dtype = dtypes[0] if self.chance(0.4) else self.choice(*dtypes)
         x = self.array(shape, dtype, special=self.chance(special), **values)
-        x = self.laid_out(x) if layout else x
+        x = self.laid_out(x, expanded) if layout else x
         return Arr(np.asarray(x), dtype.startswith("float") and self.chance(grad))
 
     def floats(self, shape: Shape | None = None, **options: Any) -> Arr:

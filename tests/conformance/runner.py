@@ -6,6 +6,7 @@ every floating argument.
 """
 
 import copy
+import inspect
 import operator
 import warnings
 from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ class Row:
     Args:
         draw: returns arguments by name, in the order of PyTorch's signature.
         keyword: those that must come by keyword.
-        splat: the one that a method, or a function of sizes, also takes as f(2, 3).
+        splat: the one that a method, and with `splat_function` also the function, takes as f(2, 3).
         forms: "function", "method" and "in-place"; by default those that PyTorch has.
         values: whether values are comparable: they are not if they are random.
         names: further names that mean the same.
@@ -42,6 +43,8 @@ class Row:
     draw: Callable[[Draw], dict[str, Any]]
     keyword: tuple[str, ...] = ()
     splat: str = ""
+    splat_function: bool = False
+    always_splat: bool = False
     forms: tuple[str, ...] = ()
     values: bool = True
     names: tuple[str, ...] = ()
@@ -49,6 +52,7 @@ class Row:
     label: str = ""
     by_position: bool = False  # the overloads of PyTorch's name their arguments differently
     tolerance: tuple[float, float] | None = None
+    function: Callable[..., Any] | None = None  # of tensors of either library, instead of the name
 
     @property
     def operator(self) -> bool:
@@ -60,27 +64,42 @@ class Row:
         """What the tests call it."""
         return self.name + (f" ({self.label})" if self.label else "")
 
-    def call(self, d: Draw) -> Call:
+    def call(self, d: Draw, form: str) -> Call:
         """Draw arguments, and which of them come by position."""
         arguments = self.draw(d)
         allowed = [name for name in arguments if name not in self.keyword]
-        positional = (
-            len(allowed) if self.by_position or d.chance(0.5) else d.integer(min(1, len(allowed)), len(allowed))
-        )
-        if len(arguments) > len(allowed) and d.chance(0.03):
+        least, most = min(1, len(allowed)), self._by_position(arguments, form, len(allowed))
+        positional = most if self.by_position or d.chance(0.5) else d.integer(min(least, most), most)
+        if most == len(allowed) < len(arguments) and d.chance(0.03):
             positional = len(arguments)  # a keyword-only argument by position: both must refuse
-        if self.operator:
+        if self.operator or "attribute" in self.forms:
             positional = len(arguments)
         names = list(arguments)[:positional]
-        return Call(arguments, positional, bool(names) and names[-1] == self.splat and d.chance(0.5))
+        spread = (form == "method" or self.splat_function) and bool(names) and names[-1] == self.splat
+        return Call(arguments, positional, spread and (self.always_splat or d.chance(0.5)))
+
+    def _by_position(self, arguments: dict[str, Any], form: str, most: int) -> int:
+        """Return how many arguments may come by position: up to the first that is left out."""
+        if self.function or self.operator or "attribute" in self.forms:
+            return most
+        order = list(inspect.signature(OURS.find(self.name, form)).parameters)
+        for i, name in enumerate(list(arguments)[:most]):
+            if i and name in order and order.index(name) != i:
+                return i
+        return most
 
 
 def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, other: function(other, x)
 
 
-_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift", "rshift")
+def _getter(name: str) -> Callable[..., Any]:
+    return lambda x: getattr(x, name)
+
+
+_BINARY = ("matmul", "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift", "rshift")
 OPERATORS = {
+    "__getitem__": operator.getitem,
     **{f"__{name}__": getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs")},
     "__invert__": operator.invert,
     **{f"__{name.strip('_')}__": getattr(operator, name) for name in _BINARY},
@@ -101,6 +120,8 @@ class Library:
         home, _, last = name.rpartition(".")
         if form.endswith("operator") and name in OPERATORS:
             return OPERATORS[name]
+        if form == "attribute":
+            return _getter(name) if hasattr(self.tensor, name) else None
         if form == "in-place":
             last += "_"
         place = {"": self.tensor, "F": self.functional, "linalg": self.root.linalg}[home]
@@ -143,7 +164,7 @@ def tensors(value: Any, kind: Any) -> Iterator[Any]:
 
 def run(library: Library, row: Row, form: str, call: Call) -> Outcome:
     """Call it, and differentiate what comes out."""
-    function = library.find(row.name, form)
+    function = row.function or library.find(row.name, form)
     leaves: list[Any] = []
     args, kwargs = mapped(lambda x: _noted(library.make(x), leaves), call.split())
     if form in IN_PLACE and leaves and leaves[0].requires_grad:
@@ -253,7 +274,7 @@ def _same_tensors(a: Any, b: Any, check: Check, what: str) -> None:
     array, expected = a.array, b.detach().numpy()
     if array.dtype != expected.dtype or array.shape != expected.shape:
         raise Difference(f"{what}: {array.dtype} {array.shape}, PyTorch's {expected.dtype} {expected.shape}")
-    if not check.values and not what.startswith("argument"):
+    if not check.values:
         return
     rtol, atol = max(check.tolerance, TOLERANCES.get(str(array.dtype), (0.0, 0.0)))
     if not np.allclose(array, expected, rtol, atol, equal_nan=True):

@@ -1,9 +1,10 @@
 """All rows, and the forms in which each is called."""
 
-from tests.conformance import arithmetic
+from tests.conformance import arithmetic, creation, functional, indexing, products, reduction, shape
 from tests.conformance.runner import Library, Row
 
-ROWS: list[Row] = [*arithmetic.ROWS]
+_FAMILIES = (arithmetic, reduction, shape, indexing, creation, products, functional)
+ROWS: list[Row] = [row for family in _FAMILIES for row in family.ROWS]
 
 FORMS = ("function", "method", "in-place")
 
