@@ -14,7 +14,7 @@ from autograd import tape
 from autograd.batching import next_dim
 from autograd.dtypes import as_numpy, promote_types
 from autograd.elementwise import SMALL, silently
-from autograd.primitive import primitive
+from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from autograd.views import forgotten
 from ops.arithmetic import abs, minus, power, sign, sub
@@ -402,7 +402,8 @@ def _at(find: Any, name: str, input: Tensor, dim: int, keepdim: bool) -> Extremu
     _nonempty_dims(name, dim, input.shape)
     if not input.ndim:
         return Extremum(clone(input), Tensor(np.zeros((), np.int64)))
-    indices = find(input, dim, True)
+    numbers = input if input.array.dtype.kind != "b" else cast(input, dtype=np.dtype(np.uint8))
+    indices = find(numbers, dim, True)
     values = gathered(input, indices, dim=dim)
     return Extremum(values, indices) if keepdim else Extremum(squeeze(values, dim), squeeze(indices, dim))
 
