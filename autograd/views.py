@@ -191,6 +191,7 @@ overwrite.vjp(
     value=lambda grad, region: as_strided(grad, region=region),
 )
 forgotten.vjp(x=lambda grad: grad * 0.0, value=lambda grad: grad)
+forgotten.vmap()
 
 
 # -- making views -----------------------------------------------------------------------------------------------------
