@@ -106,6 +106,18 @@ def peak_of_backward(run):
     return peak
 
 
+def test_what_was_computed_again_is_let_go_of_although_the_graph_is_retained():
+    x = autograd.randn(100_000).requires_grad_()
+    x.grad = autograd.zeros(100_000)
+    y = checkpoint(lambda x: functools.reduce(lambda y, _: y.sin(), range(10), x), x).sum()
+    gc.collect()
+    tracemalloc.start()
+    for _ in range(2):
+        y.backward(retain_graph=True)
+        assert tracemalloc.get_traced_memory()[0] < 3 * x.nbytes
+    tracemalloc.stop()
+
+
 def test_a_deep_net_needs_a_fraction_of_the_memory():
     layers = nn.Sequential(*[nn.Sequential(nn.Linear(64, 64), nn.Tanh()) for _ in range(36)])
     x = autograd.randn(2000, 64)

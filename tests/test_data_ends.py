@@ -120,6 +120,15 @@ def test_leaving_a_loop_early_leaves_no_worker(kind, persistent):
     assert workers_alive() == []
 
 
+@both
+def test_a_pool_that_is_closed_fetches_at_most_the_batches_it_is_at(kind, tmp_path):
+    iterator = iter(DataLoader(data.Marked(tmp_path), 1, num_workers=2, prefetch_factor=20, **kind))
+    next(iterator)
+    before = len(list(tmp_path.iterdir()))
+    del iterator
+    assert len(list(tmp_path.iterdir())) <= before + 4
+
+
 PROGRAM = """
     import sys, time
     from nn.data import DataLoader

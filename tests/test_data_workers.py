@@ -117,6 +117,17 @@ def test_worker_processes_seed_python_and_numpy_at_each_batch():
     assert epoch(data.GlobalDraws(), seed=1, batch_size=2, num_workers=2) != two
 
 
+def test_init_functions_draw_what_their_worker_is_seeded_with():
+    def drawn(seed, **options):
+        return epoch(data.FromInit(), seed, num_workers=2, worker_init_fn=data.draw_in_init, **options)
+
+    batches = drawn(0)
+    assert batches == drawn(0)
+    assert batches[:2] == batches[2:]
+    assert len({value for batch in [*batches[:2], *drawn(1)[:2]] for column in batch for value in column}) == 12
+    assert [batch[2] for batch in drawn(0, workers="threads")] == [batch[2] for batch in batches]
+
+
 @both
 def test_what_is_drawn_by_datasets_leaves_the_programs_numbers_alone(kind):
     torch.manual_seed(0)

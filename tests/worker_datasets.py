@@ -62,6 +62,18 @@ class Share(IterableDataset):
                 yield index, torch.rand(1)
 
 
+class Lengths(IterableDataset):
+    """Worker w has so many samples as the w-th length says."""
+
+    def __init__(self, *lengths):
+        self.lengths = lengths
+
+    def __iter__(self):
+        info = get_worker_info()
+        worker = info.id if info else 0
+        return iter([10 * worker + i for i in range(self.lengths[worker])])
+
+
 class Stateful(IterableDataset):
     """Counts, and remembers where it is; counts what it reads again after a resume."""
 
@@ -89,6 +101,23 @@ class Range(IterableDataset):
 
     def __iter__(self):
         return iter(range(self.start, self.stop))
+
+
+def draw_in_init(worker):
+    get_worker_info().dataset.count = (random.random(), np.random.rand(), float(torch.rand(())))
+
+
+class FromInit(Numbered):
+    """Samples are what the init function drew."""
+
+    def __init__(self):
+        super().__init__(None)
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return self.count
 
 
 def split_range(worker):
@@ -183,6 +212,7 @@ class Marked(Dataset):
 
     def __getitem__(self, index):
         (self.folder / str(index)).touch()
+        time.sleep(0.02)
         return np.zeros(1000)
 
 
