@@ -63,7 +63,7 @@ def load(
     """Read a file that `save` or PyTorch's `torch.save` wrote, or one in safetensors format.
 
     Tensors come to the cpu from whatever device they were saved on. bfloat16 is read as float32, which holds its values
-    exactly. Every byte that is read is compared with the archive's checksums.
+    exactly. Every byte that is read is compared with the file's checksums; safetensors has none.
 
     Args:
         f: a path, or a binary file, which is read from where it stands to its end.

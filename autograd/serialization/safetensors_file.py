@@ -85,7 +85,7 @@ def write(file: Any, tensors: Any) -> None:
         TypeError: it is something else.
     """
     try:
-        import safetensors
+        import safetensors.numpy as library
     except ImportError:
         raise ImportError(MISSING.format("save")) from None
     arrays = {}
@@ -99,10 +99,4 @@ def write(file: Any, tensors: Any) -> None:
         if name == "__metadata__":
             raise TypeError("save: '__metadata__' is no name for a tensor in a safetensors file")
         arrays[name] = np.ascontiguousarray(array).reshape(array.shape)
-    specs = {
-        name: safetensors.TensorSpec(
-            dtype=array.dtype.name, shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes
-        )
-        for name, array in arrays.items()
-    }
-    file.write(safetensors.serialize(specs, {"format": "pt"}))  # names and layouts are PyTorch's: others ask for it
+    file.write(library.save(arrays, {"format": "pt"}))  # names and layouts are PyTorch's: others ask for it

@@ -15,7 +15,7 @@ from autograd.serialization.archive import Archive
 from autograd.serialization.errors import FileError, RefusedError
 from autograd.serialization.tensors import only_bits, widen
 from autograd.serialization.torch_globals import STORAGES, Storage, find
-from autograd.serialization.torch_pickle import DICTS, Global, Machine, Refused
+from autograd.serialization.torch_pickle import DICTS, Global, Machine, Refused, printable
 
 PICKLE = "/data.pkl"
 DEEPEST = 500  # containers in containers
@@ -137,5 +137,5 @@ def _spelled(path: Any) -> str:
     names: list[str] = []
     while path is not None and len(names) < 20:
         path, name = path
-        names.append(str(name)[:100])
+        names.append(printable(str(name)[:100]))
     return "/".join(reversed(names)) or "the file's value"

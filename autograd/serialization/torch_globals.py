@@ -12,7 +12,7 @@ from autograd import dtypes
 from autograd.device import device
 from autograd.serialization.errors import FileError
 from autograd.serialization.tensors import NUMBERS, integers, is_key, rebuild, strided
-from autograd.serialization.torch_pickle import Global, Machine, Refused
+from autograd.serialization.torch_pickle import Global, Machine, Refused, printable
 from autograd.tensor import Size, Tensor
 
 # PyTorch's storages: the type of an element in the file, and here. bfloat16, which NumPy has not, is read as float32.
@@ -75,7 +75,7 @@ def find(name: str) -> Any:
         return Global(f"torch.{last}", None)
     if name in UNKNOWN:
         return Refused(UNKNOWN[name])
-    return Refused(f"an object of {name.replace(' ', '.')[:200]}, which only running its code could rebuild")
+    return Refused(f"an object of {printable(name.replace(' ', '.'))}, which only running its code could rebuild")
 
 
 def _tensor(

@@ -30,6 +30,11 @@ DICTS = (dict, OrderedDict, Counter)
 MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError, struct.error)
 
 
+def printable(text: str) -> str:
+    """Return at most 200 characters of a file's text, fit for a message."""
+    return text[:200].encode("unicode_escape").decode()
+
+
 class Refused:
     """Stands for what is not built, and says why."""
 
