@@ -32,7 +32,7 @@ MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError, 
 
 def printable(text: str) -> str:
     """Return at most 200 characters of a file's text, fit for a message."""
-    return text[:200].encode("unicode_escape").decode()
+    return ascii(text[:200])[1:-1]
 
 
 class Refused:
