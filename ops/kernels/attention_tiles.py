@@ -234,7 +234,7 @@ def differentiate(operands, _b, _c, _d, work, layout, _step, t, chunks):
                 multiply(by_values, x, pitch, size, right, rows, keys, D, dv + dv_b + s0 * dv_row, dv_row, mode, 0)
                 pack_rows(by_keys, q + q_b + l0 * q_row, q_row, rows, E, right)
                 multiply(by_keys, y, pitch, size, right, rows, keys, E, dk + dk_b + s0 * dk_row, dk_row, mode, 0)
-                mode = 1 if s0 > 0 or ranges > 1 else 0
+                mode = 1 if s0 > 0 else 0
                 multiply(by_keys, y, size, pitch, keys_right, keys, rows, E, dq + dq_b + l0 * dq_row, dq_row, mode, 0)
 
 
