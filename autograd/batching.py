@@ -155,6 +155,12 @@ class BatchedTensor(Tensor):
             "inside of a function being transformed by vmap. This is unsupported: use func.grad, vjp or jacrev."
         )
 
+    def numpy(self, *, force: bool = False) -> Any:
+        return self.array.refuse()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self.array.refuse()
+
     def __repr__(self) -> str:
         return f"BatchedTensor(level={self.level.number}, value=\n    {self.value!r}\n)"
 

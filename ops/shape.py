@@ -155,11 +155,14 @@ def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Ten
         return _view_dtype(input, dtypes.as_numpy(dtype))
     target = complete_shape(as_sizes("view", sizes, size), input.array.size)
     array = input.array
-    if array.size and not array.flags.c_contiguous and not np.may_share_memory(array, array.reshape(target)):
-        raise RuntimeError(
-            "view: view size is not compatible with input tensor's size and stride (at least one dimension "
-            "spans across two contiguous subspaces). Use .reshape(...) instead."
-        )
+    if array.size and not array.flags.c_contiguous:
+        try:
+            array.reshape(target, copy=False)
+        except ValueError:
+            raise RuntimeError(
+                "view: view size is not compatible with input tensor's size and stride (at least one dimension "
+                "spans across two contiguous subspaces). Use .reshape(...) instead."
+            ) from None
     return reshaped(input, shape=target)
 
 

@@ -329,6 +329,45 @@ def losses(t: Any, x: Any, w: Any) -> Any:
     return t.vmap(each)(x, classes), slopes
 
 
+@case
+def transformations_of_transformations(t: Any, x: Any, w: Any) -> Any:
+    def f(v: Any, w: Any) -> Any:
+        return t.torch.tanh(v @ w) * v.sum()
+
+    def each(w: Any) -> Any:
+        return t.vmap(f, in_dims=(0, None))(x, w)
+
+    deep = t.torch.stack([x, x * 2 - 1])
+    _, pull = t.vjp(f, x[0], w)
+    return (
+        t.vmap(t.vmap(t.jacrev(f), in_dims=(0, None)), in_dims=(0, None))(deep, w),
+        t.vmap(t.vmap(t.jacfwd(f, argnums=1), in_dims=(0, None)), in_dims=(0, None))(deep, w),
+        t.jacrev(lambda w: t.vmap(t.vmap(f, in_dims=(0, None)), in_dims=(0, None))(deep, w).sum((1, 2)))(w),
+        t.vmap(lambda a: t.grad(lambda w: t.vmap(lambda v: f(v, w).sum())(a).sum())(w))(deep),
+        t.vmap(lambda a: t.jacrev(lambda w: t.vmap(lambda v: f(v, w))(a))(w))(deep),
+        t.vmap(lambda a: t.vmap(lambda b: t.grad(lambda v: (f(v, w) * a).sum())(b))(x))(x),
+        t.grad(lambda w: t.vmap(t.grad(lambda v: f(v, w).sum()))(x).pow(2).sum())(w),
+        t.hessian(lambda v: t.vmap(lambda i: (v * i).sin().prod())(x).sum())(x[0]),
+        t.vmap(lambda u: t.jvp(lambda v: f(v, w), (x[0],), (u,))[1])(x),
+        t.vmap(lambda v, u: t.jvp(lambda v: f(v, w), (v,), (u,))[1])(x, x.cos()),
+        t.jacrev(lambda s: t.vmap(lambda v: t.jvp(lambda v: f(v, w) * s, (v,), (v,))[1])(x))(x[0]),
+        t.vmap(pull)(x),
+        t.vmap(t.vmap(pull))(deep),
+        t.jacrev(each)(w),
+    )
+
+
+@case
+def layouts(t: Any, x: Any, w: Any) -> Any:
+    """Samples along another dimension do not lie in C order."""
+    three = t.torch.stack([x, x + 1, x * 2])
+    return (
+        t.vmap(lambda v: v.view(-1).contiguous().view(2, -1), in_dims=1)(t.torch.stack([x.T, x.T]).mT.contiguous().mT),
+        t.vmap(lambda v: v.reshape(-1), in_dims=1)(three),
+        t.vmap(lambda v: v.T.reshape(-1), in_dims=2)(three),
+    )
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_case_gives_what_pytorch_gives(name: str, both: Any) -> None:
     compare(both, CASES[name], draw(4, 3), draw(3, 4, seed=1)[:, :3])
