@@ -6,6 +6,7 @@ from benchmarks import (
     attention_cases,
     conv_cases,
     data_cases,
+    func_cases,
     memory_bound_cases,
     model_cases,
     overhead_cases,
@@ -22,7 +23,7 @@ from benchmarks.case import Case
 def catalogue() -> dict[str, Case]:
     """Return all cases by name, in the order in which they are measured."""
     kernels = (product_cases, conv_cases, attention_cases, recurrent_cases, memory_bound_cases, update_cases)
-    families = (*kernels, data_cases, model_cases, overhead_cases, process_cases, scaling_cases)
+    families = (*kernels, data_cases, func_cases, model_cases, overhead_cases, process_cases, scaling_cases)
     return {case.name: case for family in families for case in family.cases()}
 
 
