@@ -217,7 +217,11 @@ def levels_of(x: Any) -> list[Level]:
 
 def innermost_level(values: Sequence[Any]) -> Level:
     """Return the level of the innermost vmap that batched tensors among values belong to."""
-    return max([x.level for x in values if type(x) is BatchedTensor], key=lambda level: level.number)
+    level: Any = None
+    for x in values:
+        if type(x) is BatchedTensor and (level is None or x.level.number > level.number):
+            level = x.level
+    return level
 
 
 def is_batched(*values: Any) -> bool:

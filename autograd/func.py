@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd import batching, tape
-from autograd.batching import active, all_batched, all_spread_out
+from autograd.batching import BatchedTensor, Level, active, all_batched, all_spread_out, running, spread_out
 from autograd.grad_mode import enable_grad, is_recording
 from autograd.node import Leaf
 from autograd.pytree import flatten, tree_map, unflatten
@@ -291,12 +291,13 @@ def unit_rows(tensors: Sequence[Any], apply: Callable[[list[Any]], list[Any]], c
         return [each[None][:0] for each in apply([_zeros(x) for x in tensors])]
     parts = []
     for first in range(0, total, chunk_size or total):
-        count = min(first + (chunk_size or total), total) - first
+        level = Level(min(first + (chunk_size or total), total) - first, "error")
         units = []
         for x, start in zip(tensors, starts, strict=False):
-            block = np.eye(count, x.numel(), first - start, x.array.dtype)
-            units.append(Tensor(block.reshape(count, *x.shape)))
-        parts.append(vmap(lambda *each: tuple(apply(list(each))))(*units))
+            block = np.eye(level.size, x.numel(), first - start, x.array.dtype)
+            units.append(BatchedTensor(Tensor(block.reshape(level.size, *x.shape)), level))
+        with running((*active(), level)):
+            parts.append([spread_out(result, level) for result in apply(units)])
     return [batching.join(rows, 0) if len(rows) > 1 else rows[0] for rows in zip(*parts, strict=True)]
 
 

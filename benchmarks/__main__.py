@@ -22,6 +22,7 @@ magtape's; above 1, magtape is faster. A group ends with the geometric mean and 
 suites:
   kernels    each kernel on the shapes of LeNet, AlexNet, VGG, ResNet, MobileNet, Mixer, LSTM, ViT
   models     training steps and inference of whole nets
+  func       gradients of each sample, Jacobians and Hessians
   overhead   what the tape costs per op, in chains of 10^3 to 10^6 tiny ops
   memory     peak resident memory of the training steps
   startup    import; process start to the end of the first step, warm and cold; compile time per kernel

@@ -144,6 +144,8 @@ def _(batch: Batch, input: Any, other: Any) -> Any:
     left, right = (x.ndim - own for x, own in zip((input, other), batch.of, strict=True))
     if not batch.of[1] and (right < 3 or left >= right):
         return matmul(input, other)  # a sample more is a row more
+    if not batch.of[0] and left == 2 == right and other.shape[2] == 1:
+        return unsqueeze(matmul(squeeze(other, -1), input.mT), -1)  # a column is a row of the transposed product
     if not batch.of[0] and right > 1 and left <= right:
         return matmul(input, other)
     ndim = max(left, right, 2)
