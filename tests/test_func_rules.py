@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 
 from autograd import Tensor
+from autograd.batching import next_dim
 from autograd.func import jacrev, jvp, vmap
+from autograd.primitive import primitive
 from autograd.tape import grad
 from tests.op_table import ROWS
 from tests.row import Row, Sample, as_tensors, call, flattened
@@ -171,3 +173,36 @@ def test_jacobians_are_those_of_a_loop(row: Row) -> None:
         check(sample)
 
     at_drawn()
+
+
+# -- declaring rules ---------------------------------------------------------------------------------------------------
+
+
+def test_a_primitive_without_a_rule_is_called_for_each_sample() -> None:
+    @primitive
+    def reversed_rows(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """y[i] = x[n − 1 − i] scale."""
+        return x[::-1] * scale
+
+    reversed_rows.vjp(x=lambda grad, scale: reversed_rows(grad, scale))
+    x = Tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
+    with pytest.warns(UserWarning, match="reversed_rows has no batching rule"):
+        y = vmap(lambda v: reversed_rows(v, Tensor(np.asarray(2.0))))(x)
+    assert y.tolist() == [[2, 0], [6, 4], [10, 8]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is said once
+        z = vmap(lambda v: reversed_rows(v, Tensor(np.asarray(2.0))))(x)
+    (g,) = grad(z, x, Tensor(np.arange(6.0).reshape(3, 2)))
+    assert g.tolist() == [[2, 0], [6, 4], [10, 8]]
+
+
+def test_rules_name_parameters_that_exist() -> None:
+    @primitive
+    def halves(x: np.ndarray, *, dim: int) -> np.ndarray:
+        """Every other element."""
+        return x[(slice(None),) * dim + (slice(None, None, 2),)]
+
+    with pytest.raises(TypeError, match=r"halves: vmap names 'axis', but the parameters are \['dim'\]"):
+        halves.vmap(axis=next_dim)
+    halves.vmap(dim=next_dim)
+    assert vmap(lambda v: halves(v, dim=0))(Tensor(np.arange(6.0).reshape(2, 3))).tolist() == [[0, 2], [3, 5]]
