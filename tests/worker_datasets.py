@@ -131,11 +131,20 @@ def uneven_range(worker):
     info.dataset.start, info.dataset.stop = (0, 7) if worker == 0 else (10, 12)
 
 
-class SlowFirst(Numbered):
-    """The first sample takes a second."""
+class SlowFirst(Dataset):
+    """The first of eight samples waits for the seventh, which a worker gets when three batches were received."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __len__(self):
+        return 8
 
     def __getitem__(self, index):
-        time.sleep(1.0 if index == 0 else 0.0)
+        (self.folder / str(index)).touch()
+        end = time.monotonic() + 60
+        while index == 0 and not (self.folder / "6").exists() and time.monotonic() < end:
+            time.sleep(0.01)
         return index
 
 
@@ -204,15 +213,15 @@ def refuse():
 class Marked(Dataset):
     """Writes down which samples were fetched."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, seconds=0.0):
+        self.folder, self.seconds = folder, seconds
 
     def __len__(self):
         return 1000
 
     def __getitem__(self, index):
         (self.folder / str(index)).touch()
-        time.sleep(0.02)
+        time.sleep(self.seconds)
         return np.zeros(1000)
 
 
