@@ -1,0 +1,1 @@
+"""Wrong calls of datasets, samplers and loaders."""
