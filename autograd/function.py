@@ -157,7 +157,7 @@ class FunctionNode(Node):
         if grad is None:
             return None
         if not isinstance(grad, Tensor):
-            raise TypeError(f"{self.name()}: gradient {index} is a {type(grad).__name__}, expected a Tensor or None")
+            raise RuntimeError(f"{self.name()}: gradient {index} is a {type(grad).__name__}, expected a Tensor or None")
         return grad if recording else grad.array
 
     def clone(self, parents: Sequence[Node], copied: Callable[[Any], Any]) -> Self:

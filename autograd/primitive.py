@@ -51,6 +51,8 @@ Promotion = Literal["common", "float", "signed"]
 
 FIRST, SECOND, BOTH = 1, 2, 3  # which inputs require gradients
 NO_PARAMETERS: dict[str, Any] = {}
+ARRAYS = (Tensor, np.ndarray, np.generic)
+ANY = (*ARRAYS, int, float)
 
 
 class _Plans(dict[int, Plan]):
@@ -163,6 +165,15 @@ def _place(
     return tuple(placed), rest
 
 
+def _refuse_others(primitive: Primitive, inputs: Sequence[Any], accepted: tuple[type, ...]) -> None:
+    """Raise TypeError for an input that is neither a tensor nor of the `accepted` types."""
+    names = primitive.input_names(len(inputs))
+    for position, (name, x) in enumerate(zip(names, inputs, strict=True)):
+        left_out = x is None and primitive.required <= position
+        if not (left_out or isinstance(x, accepted)) or (type(x) in (int, float) and type(x) not in accepted):
+            raise TypeError(f"{primitive.name}: argument {name!r} must be a Tensor, not {type(x).__name__}")
+
+
 def _general(primitive: Primitive) -> Callable[..., Any]:
     """Return the function a primitive is called as: any number of inputs, keyword parameters."""
     forward, promotion, has_residual = primitive.forward, primitive.promotion, primitive.residual
@@ -184,14 +195,18 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
                     wanted |= bit
             bit <<= 1
         if not tensors:
+            if inputs and type(inputs[0]) is not ndarray:
+                numbers_too = any(isinstance(x, ARRAYS) for x in inputs)
+                _refuse_others(primitive, inputs, ANY if numbers_too else ARRAYS)
             output = forward(*inputs, **parameters)
             return output[0] if has_residual else output
-        if promotion is not None:
-            inputs = _promote(primitive, inputs, promotion)
-        arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
         try:
+            if promotion is not None:
+                inputs = _promote(primitive, inputs, promotion)
+            arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
             output = silently(forward, *arrays, **parameters) if elementwise else forward(*arrays, **parameters)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
+            _refuse_others(primitive, inputs, ARRAYS if promotion is None else ANY)
             if not elementwise:
                 raise
             raise explained(primitive.name, error, arrays) from None

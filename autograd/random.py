@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.device import check_device
 from autograd.tensor import Tensor
 
 
@@ -15,6 +16,7 @@ class Generator:
     """A stream of random numbers (PCG64), used where a function takes `generator=`."""
 
     def __init__(self, device: Any = "cpu") -> None:
+        check_device(device)
         self.numpy = np.random.Generator(np.random.PCG64(0))
         self._seed = 0
 

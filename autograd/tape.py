@@ -228,7 +228,9 @@ def _roots(tensors: Any, grad_tensors: Any, recording: bool) -> list[tuple[Node,
         if not isinstance(output, Tensor):
             raise TypeError(f"backward: element {index} is a {type(output).__name__}, expected a Tensor")
         if not output.requires_grad:
-            raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
+            raise RuntimeError(
+                f"backward: element {index} of tensors does not require grad and does not have a grad_fn"
+            )
         seed = _seed(index, output, grad)
         roots.append((output._node, seed if recording else seed.array))
     return roots
@@ -247,14 +249,15 @@ def _seed(index: int, output: Tensor, grad: Any) -> Tensor:
     if grad is None:
         if output.array.size != 1:
             raise RuntimeError(
-                f"grad can be implicitly created only for scalar outputs, got one of shape {tuple(output.shape)}"
+                "backward: grad can be implicitly created only for scalar outputs, got one of shape "
+                f"{tuple(output.shape)}"
             )
         return Tensor(np.ones(output.array.shape, output.array.dtype))
     if not isinstance(grad, Tensor):
-        raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
+        raise TypeError(f"backward: gradients can be either Tensors or None, but got {type(grad).__name__}")
     if grad.array.shape != output.array.shape:
         raise RuntimeError(
-            f"Mismatch in shape: grad_output[{index}] has a shape of {tuple(grad.shape)} and "
+            f"backward: Mismatch in shape: grad_output[{index}] has a shape of {tuple(grad.shape)} and "
             f"output[{index}] has a shape of {tuple(output.shape)}."
         )
     return grad
@@ -313,7 +316,7 @@ def grad(
         if not isinstance(tensor, Tensor):
             raise TypeError(f"grad: input {index} is a {type(tensor).__name__}, expected a Tensor")
         if not tensor.requires_grad:
-            raise RuntimeError(f"One of the differentiated Tensors does not require grad (input {index})")
+            raise RuntimeError(f"grad: One of the differentiated Tensors does not require grad (input {index})")
     _are_batched(outputs, "autograd.grad")
     targets = frozenset(tensor._node for tensor in wanted)
     retain = create_graph if retain_graph is None else retain_graph
@@ -329,7 +332,7 @@ def grad(
             found = np.zeros_like(tensor.array)
         if found is None and not allow_unused:
             raise RuntimeError(
-                f"One of the differentiated Tensors appears to not have been used in the graph (input {index}). "
+                f"grad: One of the differentiated Tensors appears to not have been used in the graph (input {index}). "
                 "Set allow_unused=True if this is the desired behavior."
             )
         results.append(found if found is None or isinstance(found, Tensor) else Tensor(found))

@@ -223,11 +223,18 @@ class Tensor(Bound):
             raise RuntimeError(f"Boolean value of Tensor with {kind} is ambiguous")
         return bool(self.array.item())
 
+    def _number(self) -> Any:
+        if self.array.size != 1:
+            raise ValueError(
+                f"only one element tensors can be converted to Python scalars, got one of shape {tuple(self.shape)}"
+            )
+        return self.array.item()
+
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._number())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._number())
 
     def __index__(self) -> int:
         if self.array.dtype.kind not in "iub" or self.array.size != 1:

@@ -243,7 +243,7 @@ def detach_(input: Tensor) -> Tensor:
         detach_(input.value)
         return input
     if input._view is not None and input._view.base is not None:
-        raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        raise RuntimeError("detach_: Can't detach views in-place. Use detach() instead.")
     input._node = None
     return input
 

@@ -32,7 +32,7 @@ def position(index: Any, size: int) -> int:
     """Return a list position counted from the start."""
     index = operator.index(index)
     if not -size <= index < size:
-        raise IndexError(f"index {index} is out of range")
+        raise IndexError(f"index {index} is out of range for {size} modules")
     return index % size
 
 

@@ -28,12 +28,13 @@ class _ConvNd(Module):
     padding: str | tuple[int, ...]
 
     def _set_channels(self, in_channels: int, out_channels: int, groups: int) -> None:
+        kind = type(self).__name__
         if groups <= 0:
-            raise ValueError("groups must be a positive integer")
+            raise ValueError(f"{kind}: groups must be a positive integer, got {groups}")
         if in_channels % groups:
-            raise ValueError("in_channels must be divisible by groups")
+            raise ValueError(f"{kind}: in_channels must be divisible by groups, got {in_channels} and {groups}")
         if out_channels % groups:
-            raise ValueError("out_channels must be divisible by groups")
+            raise ValueError(f"{kind}: out_channels must be divisible by groups, got {out_channels} and {groups}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.groups = groups
@@ -99,13 +100,18 @@ class _Conv(_ConvNd):
         else:
             self._set_geometry(padding=padding)
         if padding_mode not in _PADDING_MODES:
-            raise ValueError(f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'")
+            raise ValueError(
+                f"{type(self).__name__}: padding_mode must be one of {_PADDING_MODES}, but got "
+                f"padding_mode='{padding_mode}'"
+            )
         self.padding_mode = padding_mode
         self._set_parameters((out_channels, in_channels // groups), bias, device, dtype)
 
     def _check_padding_string(self, padding: str) -> None:
         if padding not in ("same", "valid"):
-            raise ValueError(f"Invalid padding string {padding!r}, should be one of ('same', 'valid')")
+            raise ValueError(
+                f"{type(self).__name__}: Invalid padding string {padding!r}, should be one of ('same', 'valid')"
+            )
         if padding == "same" and any(s != 1 for s in self.stride):
             raise ValueError("padding='same' is not supported for strided convolutions")
 

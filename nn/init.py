@@ -34,14 +34,17 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         return math.sqrt(2.0 / (1.0 + slope**2))
     gains = {"tanh": 5.0 / 3.0, "relu": math.sqrt(2.0), "selu": 3.0 / 4.0}
     if nonlinearity not in gains:
-        raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
+        raise ValueError(f"calculate_gain: Unsupported nonlinearity {nonlinearity}")
     return gains[nonlinearity]
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
     """Return (fan_in, fan_out) of a weight (K, C, ...): the inputs that reach an output, and the reverse."""
     if tensor.ndim < 2:
-        raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
+        raise ValueError(
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, got shape "
+            f"{list(tensor.shape)}"
+        )
     field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
 
@@ -152,7 +155,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 def eye_(tensor: Tensor) -> Tensor:
     """Fill a matrix with the identity, so that Linear hands its input on as far as the sizes allow."""
     if tensor.ndim != 2:
-        raise ValueError("Only tensors with 2 dimensions are supported")
+        raise ValueError(f"eye_: Only tensors with 2 dimensions are supported, got shape {list(tensor.shape)}")
     write(tensor, np.eye(*tensor.array.shape), "eye_")
     return tensor
 
@@ -160,7 +163,9 @@ def eye_(tensor: Tensor) -> Tensor:
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Fill a weight (K, C / groups, ...) so that output channel i of each group is its input channel i."""
     if tensor.ndim not in (3, 4, 5):
-        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+        raise ValueError(
+            f"dirac_: Only tensors with 3, 4, or 5 dimensions are supported, got shape {list(tensor.shape)}"
+        )
     K, C, *field = tensor.array.shape
     if K % groups:
         raise ValueError("dim 0 must be divisible by groups")
@@ -236,7 +241,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     W·Wᵀ = gain²·I or Wᵀ·W = gain²·I, by which side is shorter; dimensions from the second on count as one.
     """
     if tensor.ndim < 2:
-        raise ValueError("Only tensors with 2 or more dimensions are supported")
+        raise ValueError(
+            f"orthogonal_: Only tensors with 2 or more dimensions are supported, got shape {list(tensor.shape)}"
+        )
     if tensor.array.size == 0:
         return tensor
     rows = tensor.array.shape[0]
@@ -250,7 +257,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Draw a matrix from N(0, std²), and set a share `sparsity` of each column to zero (Martens, 2010)."""
     if tensor.ndim != 2:
-        raise ValueError("Only tensors with 2 dimensions are supported")
+        raise ValueError(f"sparse_: Only tensors with 2 dimensions are supported, got shape {list(tensor.shape)}")
     rng = resolve(generator).numpy
     rows, columns = tensor.array.shape
     values = rng.standard_normal((rows, columns)) * std

@@ -121,7 +121,7 @@ class Registry:
     def add_module(self, name: str, module: "Registry | None") -> None:
         """Add a submodule."""
         if module is not None and not isinstance(module, Registry):
-            raise TypeError(f"{typename(module)} is not a Module subclass")
+            raise TypeError(f"add_module: {typename(module)} is not a Module subclass")
         self._check_name(name, "module", (MODULE,))
         self._register(name, module, MODULE)
 

@@ -72,7 +72,13 @@ def typename(value: Any) -> str:
 def empty(*shape: int, device: Any = None, dtype: Any = None) -> Tensor:
     """Return a tensor whose values are yet to be set, of the default type unless `dtype` says otherwise."""
     check_device(device)
-    return Tensor(np.empty(shape, dtypes.default_float() if dtype is None else dtypes.as_numpy(dtype)))
+    kind = dtypes.default_float() if dtype is None else dtypes.as_numpy(dtype)
+    try:
+        return Tensor(np.empty(shape, kind))
+    except TypeError:
+        raise TypeError(f"empty: expected the sizes to be ints, got {list(shape)}") from None
+    except ValueError:
+        raise RuntimeError(f"empty: Trying to create tensor with negative dimension: {list(shape)}") from None
 
 
 def empty_parameter(*shape: int, device: Any = None, dtype: Any = None) -> Parameter:

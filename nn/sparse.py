@@ -45,7 +45,9 @@ class Embedding(Module):
         if sparse:
             raise ValueError("Embedding: sparse gradients are not supported; leave sparse=False")
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise AssertionError("Padding_idx must be within num_embeddings")
+            raise AssertionError(
+                f"Embedding: Padding_idx must be within num_embeddings, got {padding_idx} for {num_embeddings}"
+            )
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings

@@ -14,6 +14,7 @@ from autograd.elementwise import SMALL, elementwise
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from ops.comparison import FLOATS, eq, ge, gt, logical_and, logical_not, where
+from ops.dims import named
 from ops.elementary import log, zeros_of
 from ops.lazy_kernels import arithmetic
 from ops.lazy_kernels import elementwise as kernels
@@ -86,7 +87,9 @@ def _scaled(name: str, input: Any, other: Any, alpha: float) -> Any:
     given = [x.array if isinstance(x, Tensor) else x for x in (input, other)]
     kind = dtypes.result_dtype(given).kind
     if isinstance(alpha, float) and kind != "f":
-        raise RuntimeError(f"{name}: For integral input tensors, argument alpha must not be a floating point number.")
+        raise RuntimeError(
+            f"{name}: For integral input tensors, argument alpha must not be a floating point, got {alpha}"
+        )
     if isinstance(alpha, bool) and kind != "b":
         raise RuntimeError(f"{name}: Boolean alpha only supported for Boolean results.")
     if name != "add" and any(dtypes.result_dtype([x]).kind == "b" for x in given):
@@ -322,6 +325,7 @@ def interpolated(x: np.ndarray, end: np.ndarray, weight: np.ndarray) -> np.ndarr
     return np.where(np.abs(weight) < 0.5, x + weight * step, end - step * (1 - weight))
 
 
+interpolated.primitive.name = "lerp"
 interpolated.vjp(
     x=lambda grad, weight: grad * (1 - weight),
     end=lambda grad, weight: grad * weight,
@@ -332,18 +336,24 @@ interpolated.vjp(
 def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
     """Return input + value · tensor1 · tensor2."""
     input, tensor1, tensor2 = _of_one_type(input, tensor1, tensor2)
-    return add(input, tensor1 * tensor2, alpha=value)
+    try:
+        return add(input, tensor1 * tensor2, alpha=value)
+    except RuntimeError as error:
+        raise named(error, "addcmul") from None
 
 
 def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
     """Return input + value · tensor1 / tensor2."""
     if dtypes.result_dtype([tensor1.array, tensor2.array]).kind != "f":
         raise RuntimeError(
-            "addcdiv: Integer division with addcdiv is not supported. Divide with div(rounding_mode=...), "
-            "or make one of the tensors floating-point."
+            f"addcdiv: Integer division of {tensor1.dtype} by {tensor2.dtype} is not supported. Divide with "
+            "div(rounding_mode=...), or make one of the tensors floating-point."
         )
     input, tensor1, tensor2 = _of_one_type(input, tensor1, tensor2)
-    return add(input, tensor1 / tensor2, alpha=value)
+    try:
+        return add(input, tensor1 / tensor2, alpha=value)
+    except RuntimeError as error:
+        raise named(error, "addcdiv") from None
 
 
 def _of_one_type(*operands: Tensor) -> list[Any]:

@@ -9,6 +9,7 @@ from autograd import dtypes
 from autograd.elementwise import SMALL, elementwise
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
+from ops.dims import named
 from ops.lazy_kernels import choices
 from ops.lazy_kernels import elementwise as kernels
 
@@ -202,7 +203,7 @@ def logical_xor(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _check_integers(name: str, x: np.ndarray) -> None:
     if x.dtype.kind == "f":
-        raise NotImplementedError(f"{name}: not implemented for {x.dtype}")
+        raise NotImplementedError(f"{name}: not implemented for {x.dtype}, expected integers or bool")
 
 
 @primitive
@@ -244,11 +245,16 @@ def bitwise_xor(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.bitwise_xor(x, y)
 
 
+def _check_shift(name: str, x: np.ndarray) -> None:
+    if x.dtype.kind in "fb":
+        raise NotImplementedError(f"{name}: not implemented for {x.dtype}, expected integers")
+
+
 @primitive(promotion="common")
 @elementwise
 def bitwise_left_shift(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = xᵢ 2^yᵢ, bits beyond the type dropped."""
-    _check_integers("bitwise_left_shift", x)
+    _check_shift("bitwise_left_shift", x)
     return np.left_shift(x, y)
 
 
@@ -256,7 +262,7 @@ def bitwise_left_shift(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @elementwise
 def bitwise_right_shift(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """zᵢ = ⌊xᵢ / 2^yᵢ⌋."""
-    _check_integers("bitwise_right_shift", x)
+    _check_shift("bitwise_right_shift", x)
     return np.right_shift(x, y)
 
 
@@ -348,8 +354,13 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     if mask.array.dtype.kind != "b":
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Tensor) and value.ndim:
-        raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, got {value.ndim} dimension(s)")
-    return chosen(mask, as_filling("masked_fill", value, input.array.dtype), input)
+        raise RuntimeError(
+            f"masked_fill only supports a 0-dimensional value tensor, got one of shape {tuple(value.shape)}"
+        )
+    try:
+        return chosen(mask, as_filling("masked_fill", value, input.array.dtype), input)
+    except RuntimeError as error:
+        raise named(error, "masked_fill") from None
 
 
 @primitive(promotion="common")

@@ -15,7 +15,7 @@ from autograd.views import assign, forgotten
 from ops.batched import batched_like
 from ops.comparison import as_filling
 from ops.conversion import to
-from ops.dims import as_sizes, check_sizes
+from ops.dims import array_of, as_sizes, check_sizes
 from ops.shape import clone, expand
 
 PYTHON_NUMBERS = frozenset((bool, int, float))
@@ -60,7 +60,7 @@ def _array_of_data(data: Any) -> tuple[np.ndarray, np.dtype]:
         return _of_numbers(data)
     if isinstance(data, (str, bytes)):
         raise TypeError(f"tensor: invalid data type {type(data).__name__!r}")
-    if not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
+    if isinstance(data, dict) or not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
         raise RuntimeError(f"tensor: Could not infer dtype of {type(data).__name__}")
     return _of_numbers(data) if _element_types(data) <= PYTHON_NUMBERS else _stacked(data)
 
@@ -136,7 +136,7 @@ def _checked(array: np.ndarray) -> np.ndarray:
 def from_numpy(ndarray: np.ndarray) -> Tensor:
     """Return a tensor on the array's own memory."""
     if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+        raise TypeError(f"from_numpy: expected np.ndarray (got {type(ndarray).__name__})")
     if not ndarray.flags.writeable:
         warnings.warn(
             "The given NumPy array is not writable: in-place ops on the tensor will fail. Copy the array to "
@@ -204,6 +204,10 @@ def empty(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor filled with a number, of the number's type unless `dtype` says otherwise."""
     value = fill_value.item() if isinstance(fill_value, (Tensor, np.ndarray, np.generic)) else fill_value
+    if type(value) not in PYTHON_NUMBERS:
+        raise TypeError(f"full: fill_value must be a number, not {type(value).__name__}")
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"full: size must be a tuple of ints, not {type(size).__name__}")
     target = _of_numbers(value)[1] if dtype is None else dtypes.as_numpy(dtype)
     return made(np.full(_size("full", (size,), None), as_filling("full", value, target)), device, requires_grad)
 
@@ -239,19 +243,19 @@ def _type_like(input: Tensor, dtype: Any) -> np.dtype:
 @batched_like
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return zeros of the tensor's shape and type."""
-    return made(np.zeros(input.array.shape, _type_like(input, dtype)), device, requires_grad)
+    return made(np.zeros(array_of(input, "zeros_like").shape, _type_like(input, dtype)), device, requires_grad)
 
 
 @batched_like
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return ones of the tensor's shape and type."""
-    return made(np.ones(input.array.shape, _type_like(input, dtype)), device, requires_grad)
+    return made(np.ones(array_of(input, "ones_like").shape, _type_like(input, dtype)), device, requires_grad)
 
 
 @batched_like
 def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of the same shape and type with arbitrary contents."""
-    return made(np.empty(input.array.shape, _type_like(input, dtype)), device, requires_grad)
+    return made(np.empty(array_of(input, "empty_like").shape, _type_like(input, dtype)), device, requires_grad)
 
 
 @batched_like
@@ -341,8 +345,11 @@ def new_empty_strided(
 # -- ranges --------------------------------------------------------------------------------------------------
 
 
-def _number(value: Any) -> Any:
-    return value.item() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
+def _number(value: Any, name: str) -> Any:
+    value = value.item() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
+    if not isinstance(value, (bool, int, float)):
+        raise TypeError(f"{name}: expected numbers, got {type(value).__name__}")
+    return value
 
 
 def arange(
@@ -358,7 +365,8 @@ def arange(
 
     int64 where all three are ints, else the default floating type.
     """
-    start, end, step = (_number(value) for value in ((0, start, step) if end is None else (start, end, step)))
+    given = (0, start, step) if end is None else (start, end, step)
+    start, end, step = (_number(value, "arange") for value in given)
     if step == 0:
         raise RuntimeError("arange: step must be nonzero")
     if not all(math.isfinite(value) for value in (start, end, step)):
@@ -392,7 +400,7 @@ def linspace(
     steps = operator.index(steps)
     if steps < 0:
         raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}")
-    values = np.linspace(_number(start), _number(end), steps)
+    values = np.linspace(_number(start, "linspace"), _number(end, "linspace"), steps)
     return made(values.astype(dtype_or_default(dtype)), device, requires_grad)
 
 
@@ -413,11 +421,13 @@ def logspace(
 
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64, device: Any = None) -> Tensor:
     """Return the positions (2, count) of the lower triangle of a (row, col) matrix, row by row."""
+    check_sizes("tril_indices", (row, col))
     return made(np.stack(np.tril_indices(row, offset, col)).astype(dtypes.as_numpy(dtype)), device)
 
 
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64, device: Any = None) -> Tensor:
     """Return the positions (2, count) of the upper triangle of a (row, col) matrix, row by row."""
+    check_sizes("triu_indices", (row, col))
     return made(np.stack(np.triu_indices(row, offset, col)).astype(dtypes.as_numpy(dtype)), device)
 
 
@@ -429,7 +439,7 @@ def fill(input: Tensor, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         return forgotten(input, full_like(input, value))
     if value.ndim:
-        raise RuntimeError(f"fill only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+        raise RuntimeError(f"fill only supports 0-dimension value tensor but got one of shape {tuple(value.shape)}.")
     return forgotten(input, clone(expand(to(value, input.array.dtype), input.array.shape)))
 
 

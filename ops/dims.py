@@ -9,9 +9,20 @@ import numpy as np
 from autograd.tensor import Tensor
 
 
-def array_of(x: Any) -> np.ndarray:
-    """Return the array of a Tensor, or the array itself."""
-    return x.array if isinstance(x, Tensor) else np.asarray(x)
+def array_of(x: Any, name: str = "") -> np.ndarray:
+    """Return the array of a Tensor, or the array itself; `name` is the function that was given it."""
+    if isinstance(x, Tensor):
+        return x.array
+    if not isinstance(x, (np.ndarray, np.generic)):
+        who = f"{name}: " if name else ""
+        raise TypeError(f"{who}expected a Tensor, got {type(x).__name__}")
+    return np.asarray(x)
+
+
+def named(error: Exception, name: str) -> Exception:
+    """Return an error of a function that `name` is made of, as one of `name`."""
+    error.args = (f"{name}: {str(error).partition(': ')[2] or error}",)
+    return error
 
 
 def wrap_dim(name: str, dim: int, ndim: int) -> int:

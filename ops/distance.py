@@ -5,11 +5,12 @@ from typing import Any
 from autograd.tensor import Tensor
 from ops.comparison import clamp_min
 from ops.reduction import norm, sum
-from ops.shape import broadcast_tensors
+from ops.shape import broadcast_tensors, check_broadcast
 
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """x₁ · x₂ / (max(‖x₁‖, eps) max(‖x₂‖, eps)) along `dim`."""
+    check_broadcast("cosine_similarity", x1.shape, x2.shape)
     x1, x2 = broadcast_tensors(x1, x2)
     return sum(_direction(x1, dim, eps) * _direction(x2, dim, eps), dim=dim)
 

@@ -130,7 +130,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     if index.size == 0 and num_classes <= 0:
         raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor.")
     if index.size and index.min() < 0:
-        raise RuntimeError("one_hot: Class values must be non-negative.")
+        raise RuntimeError(f"one_hot: Class values must be non-negative, got {index.min()}")
     if num_classes == -1:
         if is_batched(tensor):
             raise RuntimeError("one_hot: under vmap num_classes must be given: a shape cannot depend on elements")

@@ -18,7 +18,7 @@ from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from autograd.views import assign, mark_written, overlaps, write, writes_of
 from ops.comparison import as_filling, chosen
-from ops.dims import array_of
+from ops.dims import array_of, named
 from ops.lazy_kernels import rows as row_kernels
 from ops.shape import expand, movedim, reshape
 from ops.slicing import sliced
@@ -195,7 +195,9 @@ def parse(index: Any, shape: Sizes) -> Index:
     items = [_item(each) for each in (index if isinstance(index, tuple) else (index,))]
     spare = len(shape) - sum([_consumed(item) for item in items])
     if spare < 0:
-        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+        raise IndexError(
+            f"too many indices for tensor of dimension {len(shape)}: got {len(shape) - spare} for shape {list(shape)}"
+        )
     basic: list[Any] = []
     indices: list[Any] = []
     dims: list[int] = []
@@ -224,7 +226,7 @@ def _item(item: Any) -> Any:
         return item
     if isinstance(item, slice):
         if item.step is not None and item.step <= 0:
-            raise ValueError("step must be greater than zero")
+            raise ValueError(f"index: step must be greater than zero, got {item.step}")
         return item
     if isinstance(item, (list, tuple, range)):
         item = np.asarray(item) if len(item) else np.zeros(0, np.intp)
@@ -235,7 +237,7 @@ def _item(item: Any) -> Any:
         return _array_item(item, np.asarray(array))
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-        f"(got {type(item).__name__})"
+        f"(got {type(item).__name__}: {item!r})"
     )
 
 
@@ -317,10 +319,17 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             ndim = part.ndim - len(dims) + max([index.ndim for index in indices])
             new = overwritten(part, _without_leading_ones(value, ndim), *indices, dims=dims)
         else:
-            new = expand(_without_leading_ones(value, part.ndim), part.shape)
+            new = _filling(_without_leading_ones(value, part.ndim), part.shape)
         assign(part, new, "setitem")
     else:
         _write_part(input, basic, value.array, (indices, dims))
+
+
+def _filling(value: Any, shape: Any) -> Any:
+    try:
+        return expand(value, shape)
+    except RuntimeError as error:
+        raise named(error, "setitem") from None
 
 
 def _set_masked(input: Tensor, mask: Any, value: Any) -> None:
@@ -371,7 +380,7 @@ def _write_part(input: Tensor, basic: Any, values: np.ndarray, advanced: tuple[l
     part = Tensor(input.array if basic is None else input.array[basic])
     part._writes = writes_of(input)
     if not indices:
-        write(part, expand(_without_leading_ones(values, part.ndim), part.shape), "setitem")
+        write(part, _filling(_without_leading_ones(values, part.ndim), part.shape), "setitem")
         return
     if part.array.size and (not part.array.flags.writeable or overlaps(part.array)):
         raise RuntimeError("setitem: the memory is read-only or shared by several elements; clone() the tensor first")

@@ -10,6 +10,7 @@ from autograd import dtypes
 from autograd.batching import Batch
 from autograd.primitive import primitive
 from autograd.views import forgotten
+from ops.dims import named
 from ops.lazy_kernels import gemm
 from ops.shape import expand, ravel, reshape, squeeze, transpose, unsqueeze, with_shape
 
@@ -165,10 +166,18 @@ def rmatmul(input: Any, other: Any) -> Any:
     return matmul(other, input)
 
 
+def _matmul_as(name: str, x: Any, y: Any) -> Any:
+    """Return x @ y; what is wrong with them is said in the name of the function that was called."""
+    try:
+        return matmul(x, y)
+    except RuntimeError as error:
+        raise named(error, name) from None
+
+
 def mm(input: Any, mat2: Any) -> Any:
     """z[m, n] = Σₖ input[m, k] mat2[k, n]."""
     _expect("mm", self=(input, 2), mat2=(mat2, 2))
-    return matmul(input, mat2)
+    return _matmul_as("mm", input, mat2)
 
 
 def bmm(input: Any, mat2: Any) -> Any:
@@ -185,14 +194,14 @@ def bmm(input: Any, mat2: Any) -> Any:
 def mv(input: Any, vec: Any) -> Any:
     """z[m] = Σₖ input[m, k] vec[k]."""
     _expect("mv", input=(input, 2), vec=(vec, 1))
-    return matmul(input, vec)
+    return _matmul_as("mv", input, vec)
 
 
 def dot(input: Any, tensor: Any) -> Any:
     """z = Σₖ input[k] tensor[k]."""
     if input.ndim != 1 or tensor.ndim != 1:
         raise RuntimeError(f"dot: 1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
-    return matmul(input, tensor)
+    return _matmul_as("dot", input, tensor)
 
 
 vdot = dot
@@ -201,6 +210,8 @@ vdot = dot
 def _expect(name: str, **arguments: tuple[Any, int]) -> None:
     """Raise RuntimeError unless every argument has its number of dimensions."""
     for which, (x, ndim) in arguments.items():
+        if not hasattr(x, "ndim"):
+            raise TypeError(f"{name}: {which} must be a Tensor, not {type(x).__name__}")
         if x.ndim != ndim:
             raise RuntimeError(f"{name}: {which} must be {ndim}-D, got {x.ndim}-D of shape {list(x.shape)}")
 
@@ -245,7 +256,10 @@ def _combine(input: Any, product: Any, beta: float, alpha: float) -> Any:
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """z = beta · input + alpha · mat1 mat2."""
-    return _combine(input, mm(mat1, mat2), beta, alpha)
+    try:
+        return _combine(input, mm(mat1, mat2), beta, alpha)
+    except RuntimeError as error:
+        raise named(error, "addmm") from None
 
 
 def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:

@@ -28,7 +28,7 @@ from ops.lazy_kernels import reduction as reduction_kernels
 from ops.lazy_kernels import softmax as kernels
 from ops.lazy_kernels import softmax_columns as column_kernels
 from ops.reduction import averaged, mean, sum, summed, total
-from ops.shape import movedim, reshape
+from ops.shape import check_broadcast, movedim, reshape
 from ops.softmax import log_softmax, softmax
 
 Array = np.ndarray[Any, Any]
@@ -46,7 +46,7 @@ def reduced(loss: Any, reduction: str) -> Any:
         return sum(loss)
     if reduction == "none":
         return loss
-    raise ValueError(f"{reduction} is not a valid value for reduction")
+    raise ValueError(f"{reduction} is not a valid value for reduction, expected 'none', 'mean' or 'sum'")
 
 
 def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
@@ -58,7 +58,7 @@ def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: 
             stacklevel=3,
         )
     elif reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{reduction} is not a valid value for reduction")
+        raise ValueError(f"{reduction} is not a valid value for reduction, expected 'none', 'mean' or 'sum'")
     return reduction
 
 
@@ -192,7 +192,7 @@ def cross_entropy(
     reduction = chosen_reduction(size_average, reduce, reduction)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    _check_class_weight("cross_entropy", input, weight)
+    _check_class_weight("cross_entropy", input, target, weight)
     if input.array.shape == target.array.shape and input.array.ndim:
         return _probability_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     _check_classes("cross_entropy", input, target)
@@ -270,7 +270,7 @@ def nll_loss(
     Entries whose target is `ignore_index` count nothing; the mean divides by the sum of w[t].
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
-    _check_class_weight("nll_loss", input, weight)
+    _check_class_weight("nll_loss", input, target, weight)
     _check_classes("nll_loss", input, target)
     dim = min(1, input.ndim - 1)
     count, positions = input.shape[dim], elements(target).astype(np.int64, copy=False)
@@ -298,9 +298,9 @@ def _each_nll_loss(input: Any, target: Any, weight: Any, ignore_index: int, redu
     return sum(loss) / sum(share) if reduction == "mean" else reduced(loss, reduction)
 
 
-def _check_class_weight(name: str, input: Any, weight: Any) -> None:
-    for what, x in (("input", input), ("weight", weight)):
-        if x is not None and not isinstance(x, Tensor):
+def _check_class_weight(name: str, input: Any, target: Any, weight: Any) -> None:
+    for what, x in (("input", input), ("target", target), ("weight", weight)):
+        if (x is not None or what != "weight") and not isinstance(x, Tensor):
             raise TypeError(f"{name}: {what} must be a Tensor, not {type(x).__name__}")
     if input.array.ndim == 0:
         raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
@@ -321,8 +321,6 @@ def _check_class_weight(name: str, input: Any, weight: Any) -> None:
 
 
 def _check_classes(name: str, input: Tensor, target: Any) -> None:
-    if not isinstance(target, Tensor):
-        raise TypeError(f"{name}: target must be a Tensor, not {type(target).__name__}")
     x, t = input.array, target.array
     if t.dtype not in CLASS_TYPES:
         raise RuntimeError(f"{name}: expected target dtype to be int64 or uint8, but got {target.dtype}")
@@ -361,6 +359,9 @@ def squared_error(x: Any, target: Any, *, reduction: str) -> Array:
 def _fused(x: Any, y: Any) -> bool:
     """Return whether two arrays are so large, and so alike, that a kernel takes them in one pass."""
     return x.size > SMALL and x.shape == y.shape and x.dtype is y.dtype and x.dtype.kind == "f" and x.itemsize > 2
+
+
+squared_error.primitive.name = "mse_loss"
 
 
 @squared_error.joint_vjp
@@ -478,6 +479,7 @@ def _check_pair(name: str, input: Any, target: Any) -> None:
             "ensure they have the same size.",
             stacklevel=3,
         )
+        check_broadcast(name, input.shape, target.shape)
 
 
 # -- probabilities -------------------------------------------------------------------------------------------
@@ -592,6 +594,8 @@ def kl_div(
             stacklevel=2,
         )
     reduction = chosen_reduction(size_average, reduce, reduction)
+    if input.shape != target.shape:
+        check_broadcast("kl_div", input.shape, target.shape)
     if log_target:
         return reduced(exp(target) * (target - input), reduction)
     return reduced(xlogy(target, target) - target * input, reduction)

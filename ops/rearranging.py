@@ -105,7 +105,7 @@ def repeat_interleave(
 
 
 def _times(repeats: Any, size: int) -> np.ndarray:
-    times = array_of(repeats)
+    times = np.asarray(repeats) if isinstance(repeats, int) else array_of(repeats, "repeat_interleave")
     if times.dtype.kind not in "iu":
         raise RuntimeError(f"repeat_interleave: repeats has to be Long or Int tensor, got {times.dtype}")
     if times.ndim > 1 or (times.size not in (1, size)):

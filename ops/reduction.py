@@ -20,7 +20,7 @@ from autograd.views import forgotten
 from ops.arithmetic import abs, minus, power, sign, sub
 from ops.batched import along_dim
 from ops.comparison import FLOATS, eq, isnan, logical_or, maximum, minimum, ne, where
-from ops.dims import wrap_dim, wrap_dims
+from ops.dims import array_of, wrap_dim, wrap_dims
 from ops.elementary import exp, zeros_of
 from ops.lazy_kernels import extremes
 from ops.lazy_kernels import reduction as kernels
@@ -132,8 +132,9 @@ averaged.vmap(dim=next_dim)
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return Σ inputᵢ / n over the n elements of `dim`."""
     x = input if dtype is None else accumulated(input, dtype)
-    dims = reduced_dims("mean", dim, x.ndim, keepdim)
-    if (x.array if isinstance(x, Tensor) else x).dtype.kind != "f":
+    array = array_of(x, "mean")
+    dims = reduced_dims("mean", dim, array.ndim, keepdim)
+    if array.dtype.kind != "f":
         raise RuntimeError(
             "mean(): could not infer output dtype. Input dtype must be either a floating point or complex "
             f"dtype, got {x.dtype}"

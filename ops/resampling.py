@@ -93,8 +93,8 @@ def _sizes(
     """Return the output's spatial sizes, and the scales given that are to be used as they are."""
     dims = input.ndim - 2
     if (size is None) == (scale_factor is None):
-        raise ValueError("only one of size or scale_factor should be defined" if size is not None else
-                         "either size or scale_factor should be defined")  # fmt: skip
+        raise ValueError("interpolate: only one of size or scale_factor should be defined" if size is not None else
+                         "interpolate: either size or scale_factor should be defined")  # fmt: skip
     given = scale_factor if size is None else size
     values = tuple(given) if isinstance(given, (tuple, list)) else (given,) * dims
     if len(values) != dims:

@@ -22,7 +22,7 @@ Sizes = tuple[int, ...]
 
 def integers(name: str, index: Any) -> Any:
     """Return an index of integers, as int64."""
-    dtype = array_of(index).dtype
+    dtype = array_of(index, name).dtype
     if dtype not in (np.int64, np.int32):
         raise RuntimeError(f"{name}: Expected dtype int32/int64 for index, got {dtypes.FROM_NUMPY[dtype]}")
     if dtype == np.intp:
@@ -128,14 +128,14 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
 
 def masked_select(input: Any, mask: Any) -> Any:
     """Return the elements where `mask`, broadcast, is true, as one dimension."""
-    found, shape = _masked(mask, input)
+    found, shape = _masked("masked_select", mask, input)
     return indexed(expand(input, shape), *found, dims=tuple(range(len(shape))))
 
 
 @each_sample
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     """Return `input` with the elements of `source`, one after another, where `mask` is true."""
-    found, shape = _masked(mask, input)
+    found, shape = _masked("masked_scatter", mask, input)
     count = len(found[0])
     if math.prod(source.shape) < count:
         raise RuntimeError(
@@ -146,11 +146,11 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     return overwritten(expand(input, shape), chosen, *found, dims=tuple(range(len(shape))))
 
 
-def _masked(mask: Any, input: Any) -> tuple[tuple[np.ndarray, ...], Sizes]:
+def _masked(name: str, mask: Any, input: Any) -> tuple[tuple[np.ndarray, ...], Sizes]:
     """Return where the mask is true, and the shape it and the input broadcast to (a 0-d one as (1,))."""
     array = array_of(mask)
     if array.dtype != bool:
-        raise RuntimeError(f"expected BoolTensor for mask, got {dtypes.FROM_NUMPY[array.dtype]}")
+        raise RuntimeError(f"{name}: expected a bool Tensor for mask, got {dtypes.FROM_NUMPY[array.dtype]}")
     shape = tuple(broadcast_shapes(input.shape, array.shape)) or (1,)
     return np.broadcast_to(array, shape).nonzero(), shape
 

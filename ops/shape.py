@@ -19,7 +19,7 @@ from autograd.elementwise import SMALL
 from autograd.primitive import primitive
 from autograd.tensor import Size, Tensor
 from autograd.views import detach, view_primitive
-from ops.dims import array_of, as_sizes, wrap_dim, wrap_dims
+from ops.dims import array_of, as_sizes, named, wrap_dim, wrap_dims
 from ops.lazy_kernels import transposing
 
 Sizes = tuple[int, ...]
@@ -118,26 +118,28 @@ def contiguous(input: Any) -> Any:
 # -- reshape and its kin -------------------------------------------------------------------------------------
 
 
-def complete_shape(shape: Sizes, count: int) -> Sizes:
+def complete_shape(shape: Sizes, count: int, name: str = "reshape") -> Sizes:
     """Return `shape` with its -1, if any, replaced by the size that makes `count` elements."""
     unknown = -1
     known = 1
     for i, size in enumerate(shape):
         if size == -1:
             if unknown >= 0:
-                raise RuntimeError("only one dimension can be inferred")
+                raise RuntimeError(
+                    f"{name}: only one dimension can be inferred, got -1 more than once in {list(shape)}"
+                )
             unknown = i
         elif size < 0:
-            raise RuntimeError(f"invalid shape dimension {size} at index {i} of shape {list(shape)}")
+            raise RuntimeError(f"{name}: invalid shape dimension {size} at index {i} of shape {list(shape)}")
         else:
             known *= size
     if unknown >= 0 and known == 0 == count:
         raise RuntimeError(
-            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
+            f"{name}: cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
             "size -1 can be any value and is ambiguous"
         )
     if (known != count) if unknown < 0 else (known == 0 or count % known):
-        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {count}")
+        raise RuntimeError(f"{name}: shape '{list(shape)}' is invalid for input of size {count}")
     return shape if unknown < 0 else (*shape[:unknown], count // known, *shape[unknown + 1 :])
 
 
@@ -153,7 +155,7 @@ def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Ten
         dtype = sizes[0]
     if dtype is not None:
         return _view_dtype(input, dtypes.as_numpy(dtype))
-    target = complete_shape(as_sizes("view", sizes, size), input.array.size)
+    target = complete_shape(as_sizes("view", sizes, size), input.array.size, "view")
     array = input.array
     if array.size and not array.flags.c_contiguous:
         try:
@@ -375,21 +377,22 @@ def _expanded_shape(shape: Sizes, target: Sizes) -> Sizes:
     extra = len(target) - len(shape)
     if extra < 0:
         raise RuntimeError(
-            f"expand: the number of sizes provided ({len(target)}) must be greater or equal to the number of "
-            f"dimensions in the tensor ({len(shape)})"
+            f"expand: the number of sizes provided ({len(target)}, of {list(target)}) must be greater or equal to the "
+            f"number of dimensions in the tensor ({len(shape)}, of {list(shape)})"
         )
     result = list(target)
     for i, wanted in enumerate(target):
         if i < extra:
             if wanted < 0:
                 raise RuntimeError(
-                    f"The expanded size of the tensor ({wanted}) isn't allowed in a leading, non-existing dimension {i}"
+                    f"expand: The expanded size of the tensor ({wanted}) isn't allowed in a leading, non-existing "
+                    f"dimension {i}"
                 )
         elif wanted == -1:
             result[i] = shape[i - extra]
         elif wanted != shape[i - extra] and (shape[i - extra] != 1 or wanted < 0):
             raise RuntimeError(
-                f"The expanded size of the tensor ({wanted}) must match the existing size "
+                f"expand: The expanded size of the tensor ({wanted}) must match the existing size "
                 f"({shape[i - extra]}) at non-singleton dimension {i}.  Target sizes: {list(target)}.  "
                 f"Tensor sizes: {list(shape)}"
             )
@@ -414,8 +417,16 @@ def broadcast_shapes(*shapes: Any) -> Any:
     except ValueError:
         listed = ", ".join(str(list(shape)) for shape in from_ints)
         raise RuntimeError(
-            f"Shape mismatch: objects cannot be broadcast to a single shape, got the shapes {listed}"
+            f"broadcast_shapes: objects cannot be broadcast to a single shape, got the shapes {listed}"
         ) from None
+
+
+def check_broadcast(name: str, *shapes: Sizes) -> None:
+    """Raise RuntimeError, in the name of a function, for shapes that do not broadcast."""
+    try:
+        broadcast_shapes(*shapes)
+    except RuntimeError as error:
+        raise named(error, name) from None
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:

@@ -8,9 +8,8 @@ import numpy as np
 from autograd import dtypes
 from autograd.batching import next_dim
 from autograd.primitive import cast, primitive
-from autograd.tensor import Tensor
 from ops.arithmetic import neg
-from ops.dims import wrap_dim
+from ops.dims import array_of, wrap_dim
 from ops.elementary import exp
 from ops.fused import fused
 from ops.lazy_kernels import softmax as kernels
@@ -88,8 +87,8 @@ log_softmax_grad.vmap(dim=next_dim)
 def _floating(name: str, input: Any, dtype: Any) -> Any:
     if dtype is not None:
         input = cast(input, dtype=dtypes.as_numpy(dtype))
-    if (input.array if isinstance(input, Tensor) else input).dtype.kind != "f":
-        raise NotImplementedError(f"{name}: not implemented for {input.dtype}")
+    if array_of(input, name).dtype.kind != "f":
+        raise NotImplementedError(f"{name}: not implemented for {input.dtype}, expected floating-point")
     return input
 
 

@@ -64,8 +64,8 @@ def get_total_norm(
     total = _norm(np.stack([_norm(array, p) for array in arrays]), p).astype(arrays[0].dtype)
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(
-            f"The total norm of order {p} for gradients from `parameters` is non-finite, so it cannot be "
-            "clipped. To disable this error and scale the gradients by the non-finite norm anyway, set "
+            f"clip_grad_norm_: The total norm of order {p} for gradients from `parameters` is non-finite ({total}), "
+            "so it cannot be clipped. To disable this error and scale the gradients by the non-finite norm anyway, set "
             "`error_if_nonfinite=False`"
         )
     return Tensor(total)
