@@ -594,8 +594,7 @@ def kl_div(
             stacklevel=2,
         )
     reduction = chosen_reduction(size_average, reduce, reduction)
-    if input.shape != target.shape:
-        check_broadcast("kl_div", input.shape, target.shape)
+    check_broadcast("kl_div", input.shape, target.shape)
     if log_target:
         return reduced(exp(target) * (target - input), reduction)
     return reduced(xlogy(target, target) - target * input, reduction)

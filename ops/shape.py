@@ -416,9 +416,7 @@ def broadcast_shapes(*shapes: Any) -> Any:
         return Size(np.broadcast_shapes(*from_ints))
     except ValueError:
         listed = ", ".join(str(list(shape)) for shape in from_ints)
-        raise RuntimeError(
-            f"broadcast_shapes: objects cannot be broadcast to a single shape, got the shapes {listed}"
-        ) from None
+        raise RuntimeError(f"broadcast_shapes: sizes {listed} cannot be broadcast to a single shape") from None
 
 
 def check_broadcast(name: str, *shapes: Sizes) -> None:
