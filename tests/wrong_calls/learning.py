@@ -31,7 +31,7 @@ ROWS = [
     Wrong("relu", "NoneType", "Tensor", lambda t, F, nn: F.relu(None)),
     Wrong("gelu", "int64", "", lambda t, F, nn: F.gelu(t.zeros(2).long())),
     Wrong("norm", "3", "[-2, 1]", lambda t, F, nn: F.normalize(t.zeros(2, 2), dim=3)),
-    Wrong("cosine_similarity", "(3)", "(2)", lambda t, F, nn: F.cosine_similarity(t.zeros(2, 3), t.zeros(2, 2))),
+    Wrong("cosine_similarity", "[2, 3]", "[2, 2]", lambda t, F, nn: F.cosine_similarity(t.zeros(2, 3), t.zeros(2, 2))),
     # losses
     Wrong("cross_entropy", "5", "3", lambda t, F, nn: F.cross_entropy(t.zeros(2, 3), t.tensor([0, 5]))),
     Wrong("cross_entropy", "-1", "3", lambda t, F, nn: F.cross_entropy(t.zeros(2, 3), t.tensor([0, -1]))),
