@@ -88,7 +88,7 @@ def _scaled(name: str, input: Any, other: Any, alpha: float) -> Any:
     kind = dtypes.result_dtype(given).kind
     if isinstance(alpha, float) and kind != "f":
         raise RuntimeError(
-            f"{name}: For integral input tensors, argument alpha must not be a floating point, got {alpha}"
+            f"{name}: For integral input tensors, argument alpha must not be a floating point number, got {alpha}"
         )
     if isinstance(alpha, bool) and kind != "b":
         raise RuntimeError(f"{name}: Boolean alpha only supported for Boolean results.")

@@ -18,7 +18,7 @@ from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from autograd.views import assign, mark_written, overlaps, write, writes_of
 from ops.comparison import as_filling, chosen
-from ops.dims import array_of, named
+from ops.dims import named
 from ops.lazy_kernels import rows as row_kernels
 from ops.shape import expand, movedim, reshape
 from ops.slicing import sliced
@@ -348,7 +348,8 @@ def _converted(input: Tensor, index: Any, value: Tensor) -> Any:
     """Refuse a value of another type at positions; one element is converted where a mask alone picks them."""
     arrays = [each for each in (index if isinstance(index, tuple) else (index,)) if not isinstance(each, slice)]
     arrays = [each for each in arrays if each is not None and each is not Ellipsis and np.ndim(each)]
-    one_mask = len(arrays) == 1 and array_of(arrays[0]).dtype.kind == "b"
+    alone = arrays[0] if len(arrays) == 1 else ()
+    one_mask = (alone.array if isinstance(alone, Tensor) else np.asarray(alone)).dtype.kind == "b"
     if value.array.size == 1 and one_mask:
         return as_filling("setitem", value, input.array.dtype)
     getitem(input.array, index)  # what is wrong with the index is said first
