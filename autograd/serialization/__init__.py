@@ -70,7 +70,7 @@ def load(
         map_location: as in PyTorch; it may name the cpu, alone or as the target in a dict.
         weights_only: must be True: a file's code is never run.
         mmap: map the file's arrays into memory instead of reading them; they may be written to, the file stays as it
-            is. Their checksums are not looked at.
+            is. Their checksums are not looked at. The file may be replaced meanwhile (as `save` does), not shortened.
 
     Raises:
         FileNotFoundError: there is no such file.
