@@ -317,6 +317,7 @@ SEQUENCES = [  # rows per step, inputs, units, outputs of a projection
     ((5, 5, 2), 3, 17, 0),
     ((13, 12, 12, 1), 33, 40, 9),
     ((3, 3), 16, 32, 16),
+    ((16,) * 9, 15, 49, 0),  # as many rows as are collected before weights' gradients are added to
 ]
 
 

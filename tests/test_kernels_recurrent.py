@@ -58,6 +58,16 @@ def test_forward(real, threads, layer, seed, start, biased, reverse):
     )
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sequences", [1, 5, recurrent.FEW, recurrent.FEW + 1])
+@pytest.mark.parametrize(("start", "biased", "outputs"), [(True, True, 0), (False, True, 3), (True, False, 3)])
+def test_a_single_step(kind, sequences, start, biased, outputs):
+    layer = (kind, 5, 9, outputs if kind == "lstm" else 0, (sequences,))
+    given_ = arguments(layer, 0, np.float64, start, biased)
+    flat, _ = recurrent.forward(kind, *given_, layer[-1], False)
+    np.testing.assert_allclose(flat, naive.layer(kind, *given_, layer[-1]), rtol=0, atol=1e-13)
+
+
 def gradients(layer, given_, u, reverse):
     """Return the gradients of u · forward(...) for every argument, None for those that are None."""
     kind, *_, steps = layer

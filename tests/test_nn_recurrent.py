@@ -191,6 +191,20 @@ def test_states_have_memory_of_their_own() -> None:
     assert not any(np.shares_memory(a.array, b.array) for a, b in [(y, h), (y, c), (h, c)])
 
 
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU", "LSTMCell", "GRUCell"])  # an RNNCell's tanh saves its output
+def test_states_may_be_changed_in_place(name: str) -> None:
+    """What was computed of the outputs, or of the other state, before keeps its gradient."""
+    layer, cell = getattr(nn, name)(3, 4), name.endswith("Cell")
+    x = Tensor(np.ones((2, 3) if cell else (5, 2, 3), np.float32))
+    output = layer(x)
+    y, states = (output, output) if cell else output
+    *others, last = states if isinstance(states, tuple) else (states,)
+    loss = sum(((other * other).sum() for other in others), (last if cell else y).sum())
+    last *= 2
+    (loss + last.sum()).backward()
+    assert np.abs(next(layer.parameters()).grad.array).max() > 0
+
+
 def test_outputs_may_be_changed_in_place() -> None:
     for name in ("RNN", "LSTM", "GRU"):
         layer, x = getattr(nn, name)(3, 4), Tensor(np.ones((5, 2, 3), np.float32), requires_grad=True)
@@ -234,6 +248,23 @@ def test_gradient_penalty_through_an_lstm(torch: Any) -> None:
         (slope,) = grad((y * y).sum(), tensor, create_graph=True)
         ((slope * slope).sum()).backward()
         results.append([p.grad.numpy() for p in layer.parameters()])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_second_derivatives_where_the_state_depends_on_the_input(name: str, torch: Any) -> None:
+    ours, theirs = twins(torch, name)
+    x = np.random.default_rng(0).standard_normal((3, 2, 5))
+    w = np.random.default_rng(1).standard_normal((5, 7))
+    results = []
+    for layer, make, grad in ((ours, Tensor, autograd.autograd.grad), (theirs, torch.tensor, torch.autograd.grad)):
+        tensor = make(x, requires_grad=True)
+        state = (tensor[0] @ make(w)).unsqueeze(0)
+        y, _ = layer(tensor, (state, state * state) if name == "LSTM" else state)
+        (slope,) = grad((y * y).sum(), tensor, create_graph=True)
+        (slope * slope).sum().backward()
+        results.append([slope.detach().numpy(), tensor.grad.numpy(), *(p.grad.numpy() for p in layer.parameters())])
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
 
