@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install 
 FLAGS = [False, True]
 GRID = {
     "StepLR": {"step_size": [1, 3], "gamma": [0.1, 0.9]},
-    "MultiStepLR": {"milestones": [[2, 5, 5, 20], []], "gamma": [0.1, 0.9]},
+    "MultiStepLR": {"milestones": [[20, 2, 5, 5], []], "gamma": [0.1, 0.9]},
     "ConstantLR": {"factor": [1.0 / 3, 1.0], "total_iters": [1, 5]},
     "LinearLR": {"start_factor": [1.0 / 3, 1.0], "end_factor": [1.0, 0.0, 0.5], "total_iters": [5, 50]},
     "ExponentialLR": {"gamma": [0.9, 1.1]},

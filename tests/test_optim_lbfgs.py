@@ -1,5 +1,6 @@
 """L-BFGS against PyTorch's on a convex problem, with and without line search, through and across state dicts."""
 
+import importlib
 import io
 import itertools
 
@@ -8,6 +9,7 @@ import pytest
 
 import autograd
 from nn import optim
+from nn.optim.line_search import Point, StrongWolfe
 from ops.kernels import lbfgs
 from ops.kernels.threads import least_threads
 from tests.optim_cases import assert_close, assert_same, assert_states_equal, convert, values
@@ -137,6 +139,43 @@ def test_line_search_through_a_valley_takes_pytorchs_points(lr, limits):
         optimizer.step(closure)
     assert len(points[autograd]) == len(points[torch]) > 8
     np.testing.assert_allclose(points[autograd], points[torch], rtol=1e-9, atol=1e-9)
+
+
+def test_line_search_over_waves_takes_pytorchs_points():
+    """Where the slope is no guide, searches turn back, get stuck at an end of the bracket, and run out of trials."""
+    reference = importlib.import_module("torch.optim.lbfgs")._strong_wolfe
+    for seed in range(1500):
+        rng = np.random.default_rng(seed)
+        heights, frequencies, phases = rng.uniform(0, 1, 3), rng.uniform(0.1, 30, 3), rng.uniform(0, 7, 3)
+        power, first, limit = rng.integers(1, 5), 10 ** rng.uniform(-3, 1), int(rng.integers(1, 12))
+
+        def f(t, heights=heights, frequencies=frequencies, phases=phases, power=power):
+            wave, slope = np.sin(frequencies * t + phases), np.cos(frequencies * t + phases) * frequencies
+            return float(heights @ wave + (t - 1) ** (2 * power)), float(
+                heights @ slope + 2 * power * (t - 1) ** (2 * power - 1)
+            )
+
+        loss, slope = f(0.0)
+        if slope >= 0:
+            continue
+        ours, theirs = [], []
+
+        def evaluate(t, f=f, ours=ours):
+            ours.append(float(t))
+            loss, slope = f(float(t))
+            return Point(float(t), np.float64(loss), None, np.float64(slope))
+
+        def objective(_x, t, _d, f=f, theirs=theirs):
+            theirs.append(float(t))
+            loss, slope = f(float(t))
+            return loss, torch.tensor([slope], dtype=torch.float64)
+
+        start = Point(0.0, np.float64(loss), None, np.float64(slope))
+        found = StrongWolfe(evaluate, start, 1.0, limit)(first)
+        d, g = torch.ones(1, dtype=torch.float64), torch.tensor([slope], dtype=torch.float64)
+        value, _, t, _ = reference(objective, None, first, d, loss, g, g.dot(d), max_ls=limit)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9, err_msg=str(seed))
+        np.testing.assert_allclose([found.t, found.loss], [float(t), value], rtol=1e-7, atol=1e-9)
 
 
 def test_nothing_moves_where_the_gradient_is_zero():

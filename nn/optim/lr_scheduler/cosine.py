@@ -20,8 +20,6 @@ class CosineAnnealingLR(LRScheduler):
     def _rates(self) -> list[Rate]:
         if self._is_initial:
             return self._current()
-        if self._step_count == 1 and self.last_epoch > 0:
-            return self._get_closed_form_lr()
         low = self.eta_min
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # the rate is at its minimum: start to rise
             rise = (1 - math.cos(math.pi / self.T_max)) / 2
