@@ -4,6 +4,7 @@
 The number of calls compared stands at the end of pytest's output.
 """
 
+import inspect
 import os
 import zlib
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from tests.conformance.call import Arr, Call
 from tests.conformance.draw import Draw
+from tests.conformance.names import FUNCTIONS, NOT_TAKEN
 from tests.conformance.runner import OURS, Difference, Row, compare, theirs
 from tests.conformance.table import ROWS, forms_of
 
@@ -42,3 +44,30 @@ def test_as_in_pytorch(row: Row, torch: Any, record_property: Callable[[str, obj
                 differences.append(f"{form}: {row.name}({call!r})\n    {difference}")
     record_property("conformance", compared)
     assert not differences, f"{len(differences)} of {compared} differ:\n" + "\n".join(differences[:3])
+
+
+def drawn_parameters(name: str) -> set[str]:
+    """Return the names of all arguments that the rows of a name give."""
+    return {key for row in ROWS if row.name == name for i in range(100) for key in row.draw(Draw(i))}
+
+
+def pytorch_parameters(torch: Any, name: str) -> set[str]:
+    """Return the parameters of PyTorch's function, in all its overloads of a tensor."""
+    function = theirs(torch).find(name, "function")
+    if inspect.isfunction(function) and name.startswith("F."):
+        return {*inspect.signature(function).parameters} - {"args", "kwargs"}
+    if name.startswith("__") or name == "einsum":
+        return set()  # of operands alone
+    schemas = torch._C._jit_get_schemas_for_operator("aten::" + name.replace("F.", "").replace(".", "_"))
+    of_tensors = [s.arguments for s in schemas if str(s.arguments[0].type) == "Tensor"]
+    parameters = [a for arguments in of_tensors or [s.arguments for s in schemas] for a in arguments[1:]]
+    written = [a for a in parameters if a.alias_info is not None and a.alias_info.is_write]
+    return {a.name for a in parameters if a not in written and a.name != "names" and "Dimname" not in str(a.type)}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_parameter_is_drawn(name: str, torch: Any) -> None:
+    drawn = drawn_parameters(name)
+    assert drawn, f"{name}: no row"
+    missing = pytorch_parameters(torch, name) - drawn - {*NOT_TAKEN} - {"self", "input"}
+    assert not missing, f"{name}: never drawn: {missing}"

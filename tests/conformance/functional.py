@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tests.conformance.call import Arr
 from tests.conformance.draw import FLOATS, NUMBERS, Draw, Shape
 from tests.conformance.runner import Row
@@ -108,6 +110,15 @@ def weighted(low: float, high: float, **parameters: Callable[[Draw], Any]) -> An
 
 def mse(d: Draw) -> dict[str, Any]:
     given = against()(d)
+    x = given["input"]
+    same = given["target"].array.shape == x.array.shape
+    weight = d.tensor(x.array.shape, (str(x.array.dtype),), low=0.1, special=0.0, grad=0.0)
+    return given | ({"weight": weight} if same and d.chance(0.2) else {})
+
+
+def huber(d: Draw) -> dict[str, Any]:
+    given = against(delta=lambda d: d.choice(0.5, 2.0))(d)
+    given = {k: v for k, v in given.items() if k not in ("size_average", "reduce")}
     x = given["input"]
     same = given["target"].array.shape == x.array.shape
     weight = d.tensor(x.array.shape, (str(x.array.dtype),), low=0.1, special=0.0, grad=0.0)
@@ -293,15 +304,19 @@ def group_norm(d: Draw) -> dict[str, Any]:
 
 
 def dropped(d: Draw, x: Arr) -> dict[str, Any]:
-    return {"input": x} | d.some(
-        p=lambda: d.choice(0.0, 0.3, 1.0, 1.5 if d.chance(0.1) else 0.5), training=lambda: d.chance(0.5)
-    )
+    given = {"input": x} | d.some(p=lambda: d.choice(0.0, 0.3, 1.0, 1.5 if d.chance(0.1) else 0.5))
+    return given | d.some(training=lambda: d.chance(0.5)) | written(d, x)
 
 
 def certain(d: Draw, x: Arr) -> dict[str, Any]:
     """Draw probabilities that leave nothing to chance."""
     training = d.chance(0.6)
-    return {"input": x, "p": d.choice(0.0, 1.0) if training else 0.4, "training": training}
+    return {"input": x, "p": d.choice(0.0, 1.0) if training else 0.4, "training": training} | written(d, x)
+
+
+def written(d: Draw, x: Arr) -> dict[str, Any]:
+    """Return `inplace` for an input that can be written to."""
+    return d.some(inplace=True) if not x.requires_grad and 0 not in x.array.strides else {}
 
 
 def images(d: Draw) -> Arr:
@@ -436,6 +451,8 @@ def heads(d: Draw) -> dict[str, Any]:
     if d.chance(0.2):
         given |= {"use_separate_proj_weight": True, "q_proj_weight": t(e, e), "k_proj_weight": t(e, e),
                   "v_proj_weight": t(e, e), "in_proj_weight": None}  # fmt: skip
+    if d.chance(0.1) and "attn_mask" not in given:
+        given |= {"attn_mask": Arr(np.triu(np.full((n, m), -np.inf, dtypes[0]), 1)), "is_causal": True}
     return given
 
 
@@ -471,7 +488,7 @@ ROWS = [
     Row("F.mse_loss", mse),
     Row("F.l1_loss", mse),
     Row("F.smooth_l1_loss", against(beta=lambda d: d.choice(0.5, 2.0, 0.0))),
-    Row("F.huber_loss", against(delta=lambda d: d.choice(0.5, 2.0)), keyword=()),
+    Row("F.huber_loss", huber),
     Row("F.binary_cross_entropy", weighted(0.01, 0.99)),
     Row("F.binary_cross_entropy_with_logits", weighted(0.0, 1.0, pos_weight=lambda d: None)),
     Row("F.kl_div", divergence),
