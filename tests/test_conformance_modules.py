@@ -57,12 +57,10 @@ def ran(library: Library, layers: Any, name: str, call: tuple[list[Any], dict[st
 def test_modules_as_in_pytorch(name: str, torch: Any, record_property: Callable[[str, object], None]) -> None:
     other = theirs(torch)
     tolerance = 1e-7 if name == "Hardsigmoid" else 1e-10  # PyTorch's gradient has a factor 1/6 of float32
-    drawn: set[str] = set()
     order = list(inspect.signature(getattr(torch.nn, name).__init__).parameters)[1:]
     for i in range(SAMPLES):
         d = Draw(zlib.crc32(name.encode()), i)
         arguments, inputs = MADE[name](d)
-        drawn.update(arguments)
         in_order = [k for k, expected in zip(sorted(arguments, key=order.index), order, strict=False) if k == expected]
         positional = in_order[: d.integer(0, len(in_order))]
         call = [arguments[k] for k in positional], {k: v for k, v in arguments.items() if k not in positional}
@@ -75,5 +73,10 @@ def test_modules_as_in_pytorch(name: str, torch: Any, record_property: Callable[
             assert (x.dtype, x.shape) == (y.dtype, y.shape), f"{name}({call}) of {inputs}"
             np.testing.assert_allclose(x, y, tolerance, tolerance, err_msg=f"{name}({call}) of {inputs}")
     record_property("conformance", SAMPLES)
-    missing = {*order} - drawn - NOT_DRAWN
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_every_option_is_drawn(name: str, torch: Any) -> None:
+    options = {*inspect.signature(getattr(torch.nn, name).__init__).parameters} - {"self"}
+    missing = options - {key for i in range(100) for key in MADE[name](Draw(i))[0]} - NOT_DRAWN
     assert not missing, f"never drawn: {missing}"
