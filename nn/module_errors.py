@@ -40,7 +40,8 @@ def locate(error: Exception, module: Any) -> None:
     left.append(module)
     where = path_of(left[::-1])
     if location.text is not None:
-        error.args = (f"{where}: {location.text}",)
+        named = location.text.startswith(f"{where}: ")
+        error.args = (location.text if named else f"{where}: {location.text}",)
         return
     notes = vars(error).setdefault("__notes__", [])
     if location.note in notes:

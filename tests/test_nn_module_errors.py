@@ -90,6 +90,11 @@ def test_the_outermost_module_is_shown_by_its_class() -> None:
         Net()(torch.zeros(2, 3))
 
 
+def test_a_message_that_names_the_class_already_is_left_as_it_is() -> None:
+    with pytest.raises(ValueError, match="^Fails: wrong$"):
+        Fails(ValueError("Fails: wrong"))(torch.zeros(1))
+
+
 @pytest.mark.parametrize("mode", ["train", "eval", "no_grad", "inference"])
 def test_in_every_mode(mode: str) -> None:
     net = nested(nn.Linear(3, 2))
