@@ -14,6 +14,7 @@ from benchmarks import (
     product_cases,
     recurrent_cases,
     scaling_cases,
+    tensor_cases,
     update_cases,
 )
 from benchmarks.case import Case
@@ -22,8 +23,18 @@ from benchmarks.case import Case
 @cache
 def catalogue() -> dict[str, Case]:
     """Return all cases by name, in the order in which they are measured."""
-    kernels = (product_cases, conv_cases, attention_cases, recurrent_cases, memory_bound_cases, update_cases)
-    families = (*kernels, data_cases, func_cases, model_cases, overhead_cases, process_cases, scaling_cases)
+    kernels = (product_cases, conv_cases, attention_cases, recurrent_cases, memory_bound_cases)
+    families = (
+        *kernels,
+        tensor_cases,
+        update_cases,
+        data_cases,
+        func_cases,
+        model_cases,
+        overhead_cases,
+        process_cases,
+        scaling_cases,
+    )
     return {case.name: case for family in families for case in family.cases()}
 
 

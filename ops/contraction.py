@@ -1,5 +1,6 @@
 """Products of several tensors at once: Einstein's sums, contractions, chains of matrices."""
 
+import functools
 import math
 import operator
 from collections.abc import Sequence
@@ -143,9 +144,15 @@ def _order(pairs: Sequence[tuple[Any, Labels]], output: Labels) -> list[tuple[in
     if not set(output) <= set(letters):
         return [tuple(range(len(pairs)))]
     terms = ["".join(letters[label] for label in labels) for _, labels in pairs]
-    shapes = [np.broadcast_to(np.empty(()), tuple(x.shape)) for x, _ in pairs]
     equation = ",".join(terms) + "->" + "".join(letters[label] for label in output)
-    return np.einsum_path(equation, *shapes, optimize="greedy")[0][1:]
+    return _path(equation, tuple([tuple(x.shape) for x, _ in pairs]))
+
+
+@functools.lru_cache(maxsize=1024)
+def _path(equation: str, shapes: tuple[tuple[int, ...], ...]) -> list[tuple[int, ...]]:
+    """Return the order in which NumPy's greedy search contracts operands of these shapes."""
+    operands = [np.broadcast_to(np.empty(()), shape) for shape in shapes]
+    return list(np.einsum_path(equation, *operands, optimize="greedy")[0][1:])
 
 
 def _summed(x: Any, labels: Labels, kept: set[str]) -> tuple[Any, Labels]:

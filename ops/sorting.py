@@ -61,11 +61,28 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     return Ordered(gathered(input, indices, dim=dim), Tensor(indices))
 
 
+def _beyond(rows: np.ndarray, k: int, largest: bool) -> np.ndarray | None:
+    """Return the positions of each row's k largest or smallest, found by the k-th value; None where others equal it.
+
+    NumPy partitions values sooner than positions.
+    """
+    place = rows.shape[-1] - k if largest else k - 1
+    bound = np.partition(rows, place, axis=-1)[..., place, None]
+    chosen = rows >= bound if largest else rows <= bound
+    if not (np.count_nonzero(chosen, axis=-1) == k).all():
+        return None  # ties, or NaN
+    return (np.flatnonzero(chosen) % rows.shape[-1]).reshape(*rows.shape[:-1], k)
+
+
 def _extreme(array: np.ndarray, k: int, dim: int, largest: bool) -> np.ndarray:
     """Return the positions of the k largest or smallest elements, earlier positions first."""
     if array.ndim == 0:
         return np.zeros((), np.intp)
     size = array.shape[dim]
+    if array.dtype.kind == "f" and 0 < k < size:
+        beyond = _beyond(np.moveaxis(array, dim, -1), k, largest)
+        if beyond is not None:
+            return np.moveaxis(beyond, -1, dim)
     first = size - k if largest else 0
     found = (
         np.argpartition(array, min(first if largest else k - 1, size - 1), axis=dim) if k else np.zeros_like(array, int)
