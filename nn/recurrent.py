@@ -111,7 +111,7 @@ class RNNBase(Module):
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
         if input.ndim not in (2, 3):
-            raise ValueError(f"{self._get_name()}: Expected input to be 2D or 3D, got {input.ndim}D instead")
+            raise ValueError(f"Expected input to be 2D or 3D, got {input.ndim}D instead")
         self._check_input(input)
         self._check_dims(hx, input.ndim)
         batched = input.ndim == 3
@@ -121,7 +121,7 @@ class RNNBase(Module):
             input = input.transpose(0, 1)
         T, B = input.shape[:2]
         if T == 0:
-            raise RuntimeError(f"{self._get_name()}: Expected sequence length to be larger than 0 in RNN")
+            raise RuntimeError(f"Expected sequence length to be larger than 0 in RNN")
         self._check_states(hx, B, input)
         y, states = self._run(input, hx, (B,) * T)
         if not batched:
@@ -131,7 +131,7 @@ class RNNBase(Module):
     def _forward_packed(self, input: PackedSequence, hx: Any) -> tuple[Any, Any]:
         data, sizes, order, back = input
         if data.ndim != 2:
-            raise RuntimeError(f"{self._get_name()}: input must have 2 dimensions, got {data.ndim}")
+            raise RuntimeError(f"input must have 2 dimensions, got {data.ndim}")
         self._check_input(data)
         steps = tuple(sizes.tolist())
         self._check_states(hx, steps[0], data)
@@ -157,13 +157,12 @@ class RNNBase(Module):
         weight = getattr(self, self._names[0][0])
         if input.dtype != weight.dtype:
             raise ValueError(
-                f"{self._get_name()}: RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
+                f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
                 f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})"
             )
         if input.shape[-1] != self.input_size:
             raise RuntimeError(
-                f"{self._get_name()}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
-                f"{input.shape[-1]}"
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
             )
 
     def _check_dims(self, hx: Any, ndim: int) -> None:
@@ -172,8 +171,7 @@ class RNNBase(Module):
             kind = "batched 3-D" if ndim == 3 else "unbatched 2-D"
             got = f"{dims[0]}-D tensor" if len(dims) == 1 else f"({dims[0]}-D, {dims[1]}-D) tensors"
             raise RuntimeError(
-                f"{self._get_name()}: For {kind} input, {'hx' if len(dims) == 1 else 'hx and cx'} should also be "
-                f"{ndim}-D but got {got}"
+                f"For {kind} input, {'hx' if len(dims) == 1 else 'hx and cx'} should also be {ndim}-D but got {got}"
             )
 
     def _check_states(self, hx: Any, B: int, input: Any) -> None:
@@ -184,11 +182,9 @@ class RNNBase(Module):
             name = f"hidden[{i}]" if len(states) == 2 else "hidden"
             expected = (len(self._names), B, size)
             if tuple(state.shape) != expected:
-                raise RuntimeError(f"{self._get_name()}: Expected {name} size {expected}, got {list(state.shape)}")
+                raise RuntimeError(f"Expected {name} size {expected}, got {list(state.shape)}")
             if state.dtype != input.dtype:
-                raise RuntimeError(
-                    f"{self._get_name()}: {name} is of {state.dtype}, but expected {input.dtype}, the input's"
-                )
+                raise RuntimeError(f"{name} is of {state.dtype}, but expected {input.dtype}, the input's")
 
     def extra_repr(self) -> str:
         """Return the sizes, and what differs from the defaults."""
