@@ -121,7 +121,7 @@ class RNNBase(Module):
             input = input.transpose(0, 1)
         T, B = input.shape[:2]
         if T == 0:
-            raise RuntimeError(f"Expected sequence length to be larger than 0 in RNN")
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         self._check_states(hx, B, input)
         y, states = self._run(input, hx, (B,) * T)
         if not batched:
