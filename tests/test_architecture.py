@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autograd.primitive import Primitive
+from tests.code_size import PARTS, size
 from tests.op_table import ROWS, primitives, reached
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,3 +179,16 @@ def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 @every_module
 def test_functions_are_short(name: str) -> None:
     assert functions_longer_than_allowed(name) == {each for each in LONG_FUNCTIONS if each.startswith(f"{name}.")}
+
+
+def test_the_table_of_sizes_is_true() -> None:
+    """Within a tenth: it need not change with every line."""
+    shown = [line for line in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
+    for part in PARTS:
+        (row,) = [line for line in shown if line.startswith(f"| `{part}/` |") and line.count("|") == 10]
+        told = [float(cell.replace(",", "")) for cell in row.split("|")[2:-1]]
+        assert told == pytest.approx(size(part), rel=0.1, abs=1), "python -m tests.code_size prints the table"
+
+
+def test_functions_are_short_in_the_middle() -> None:
+    assert all(size(part).median <= 8 and size(part).longest <= 60 for part in PARTS)
