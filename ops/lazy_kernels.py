@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ops.kernels import elementwise as elementwise
     from ops.kernels import extremes as extremes
     from ops.kernels import gemm as gemm
+    from ops.kernels import largest as largest
     from ops.kernels import lbfgs as lbfgs
     from ops.kernels import lists as lists
     from ops.kernels import lookup as lookup
@@ -52,7 +53,7 @@ else:
         _Lazy, ("row_norm", "rows", "softmax", "threads", "transposing")
     )
     kernel_precision, lookup, reduction = map(_Lazy, ("precision", "lookup", "reduction"))
-    lbfgs, lists = map(_Lazy, ("lbfgs", "lists"))
+    largest, lbfgs, lists = map(_Lazy, ("largest", "lbfgs", "lists"))
     softmax_columns, choices, extremes, scan = map(_Lazy, ("softmax_columns", "choices", "extremes", "scan"))
     attention, attention_rows, recurrent = map(_Lazy, ("attention", "attention_rows", "recurrent"))
 

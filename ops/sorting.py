@@ -7,8 +7,12 @@ import numpy as np
 from autograd.tensor import Tensor
 from ops.batched import along_dim
 from ops.dims import array_of, wrap_dim
+from ops.lazy_kernels import largest as row_choices
 from ops.scattering import gathered
 from ops.slicing import along, select
+
+FEW, SHORT = 8, 256
+"""One element in FEW, or any of a row this SHORT, are sooner kept in a heap than found by NumPy's partition."""
 
 
 class Ordered(NamedTuple):
@@ -54,11 +58,22 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     size = input.shape[dim] if input.ndim else 1
     if not 0 <= k <= size:
         raise RuntimeError(f"topk: selected index k out of range, got k = {k} for dimension {dim} of size {size}")
-    indices = _extreme(array_of(input), k, dim, largest)
-    if sorted and input.ndim:
-        order = _order(np.take_along_axis(array_of(input), indices, dim), dim, largest, stable=True)
-        indices = np.take_along_axis(indices, order, dim)
+    array = array_of(input)
+    if input.ndim and k > 0 and (k <= size // FEW or size <= SHORT):
+        indices = _first(array, k, dim, largest)
+    else:
+        indices = _extreme(array, k, dim, largest)
+        if sorted and input.ndim:
+            order = _order(np.take_along_axis(array, indices, dim), dim, largest, stable=True)
+            indices = np.take_along_axis(indices, order, dim)
     return Ordered(gathered(input, indices, dim=dim), Tensor(indices))
+
+
+def _first(array: np.ndarray, k: int, dim: int, largest: bool) -> np.ndarray:
+    """Return the positions of the k largest or smallest elements, in order."""
+    rows = np.moveaxis(array, dim, -1)
+    found = row_choices.positions_of_largest(rows.reshape(-1, array.shape[dim]), k, largest)
+    return np.ascontiguousarray(np.moveaxis(found.reshape(*rows.shape[:-1], k), -1, dim))
 
 
 def _beyond(rows: np.ndarray, k: int, largest: bool) -> np.ndarray | None:

@@ -9,7 +9,9 @@ import autograd
 from autograd import Tensor
 from autograd.tape import grad
 from ops.embedding import embedding, one_hot
+from ops.kernels.largest import positions_of_largest
 from ops.kernels.rows import add_rows
+from ops.kernels.threads import least_threads
 from tests.against_torch import compare, distinct, draw
 
 torch = pytest.importorskip("torch")
@@ -432,6 +434,50 @@ def test_topk_prefers_nan_among_many():
     x = draw(100)
     x[[7, 50]] = np.nan
     np.testing.assert_array_equal(autograd.tensor(x).topk(4).values.array, torch.tensor(x).topk(4).values.numpy())
+
+
+@given(st.data())
+def test_topk_of_ties_and_nan_as_a_plain_sort(data):
+    shape = data.draw(st.lists(st.integers(1, 6), max_size=2).map(tuple))
+    size, dtype = data.draw(st.integers(1, 700)), data.draw(st.sampled_from(["f2", "f4", "f8", "i8", "i4", "u1"]))
+    k, largest = data.draw(st.integers(1, size)), data.draw(st.booleans())
+    dim, ordered = data.draw(st.integers(-1, len(shape) - 1)), data.draw(st.booleans())
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    x = rng.integers(0, data.draw(st.sampled_from([2, 20, 200])), (*shape, size)).astype(dtype)
+    if dtype[0] == "f":
+        x[rng.random(x.shape) < data.draw(st.sampled_from([0, 0.01, 0.9]))] = -np.nan
+        x[rng.random(x.shape) < 0.01] = -np.inf
+    x = np.moveaxis(x, -1, dim)
+    expected = np.sort(x, axis=dim)
+    expected = (np.flip(expected, dim) if largest else expected).take(range(k), dim)
+    values, indices = autograd.tensor(x).topk(k, dim, largest, ordered)
+    found = values.array if ordered else np.sort(values.array, axis=dim)
+    np.testing.assert_array_equal(found, expected if ordered else np.sort(expected, axis=dim))
+    np.testing.assert_array_equal(np.take_along_axis(x, indices.array, dim), values.array)
+    in_order = np.sort(indices.array, axis=dim)
+    assert (np.diff(in_order, axis=dim) > 0).all()
+
+
+@pytest.mark.parametrize("largest", [True, False])
+def test_topk_of_equal_elements_takes_the_first(largest):
+    indices = autograd.ones(2, 1000).topk(3, largest=largest).indices
+    assert indices.tolist() == [[0, 1, 2]] * 2
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32])
+def test_topk_of_the_least_and_greatest_integers(dtype):
+    limits = np.iinfo(dtype)
+    x = np.full(300, limits.min, dtype)
+    x[[7, 100]] = limits.max, 0
+    assert autograd.tensor(x).topk(4).indices.tolist() == [7, 100, 0, 1]
+    assert autograd.tensor(~x).topk(4, largest=False).indices.tolist() == [7, 100, 0, 1]
+
+
+def test_topk_in_two_threads_as_in_one():
+    x = draw(64, 3000)
+    with least_threads(2):
+        two = positions_of_largest(x, 9, largest=False)
+    np.testing.assert_array_equal(two, np.argsort(x, axis=1, stable=True)[:, :9])
 
 
 def test_nonzero():

@@ -23,6 +23,7 @@ from ops.kernels import (
     choices,
     elementwise,
     extremes,
+    largest,
     lbfgs,
     lists,
     lookup,
@@ -49,7 +50,7 @@ config: Any = numba_config  # numba has some types, not all
 MODULES = (
     *(product_cases, elementwise, arithmetic, choices, softmax, softmax_columns, norm, row_norm),
     *(pool, adaptive_pool, random, reduction, extremes, scan, lookup, optim, lbfgs, lists, transposing),
-    recurrent,
+    *(recurrent, largest),
 )
 
 
