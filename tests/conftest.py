@@ -58,8 +58,14 @@ def torch() -> Any:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how many calls were compared with PyTorch's."""
+    """Say how many calls were compared with PyTorch's, and how many functions and modules differentiated twice."""
     passed = terminalreporter.getreports("passed")
-    counts = [value for report in passed for name, value in report.user_properties if name == "conformance"]
-    if counts:
-        terminalreporter.write_line(f"conformance: {sum(counts)} calls in {len(counts)} rows equal PyTorch's")
+    properties = [pair for report in passed for pair in report.user_properties]
+    for name, text in (
+        ("conformance", "conformance: {calls} calls in {rows} rows equal PyTorch's"),
+        ("functions differentiated twice", "gradgradcheck: {rows} functions, in {calls} calls"),
+        ("modules differentiated twice", "gradgradcheck: {rows} modules, in {calls} forms"),
+    ):
+        counts = [value for key, value in properties if key == name]
+        if counts:
+            terminalreporter.write_line(text.format(calls=sum(counts), rows=len(counts)))

@@ -28,6 +28,18 @@ FUNCTIONS = [
     "F.binary_cross_entropy", "F.binary_cross_entropy_with_logits", "F.kl_div",
 ]  # fmt: skip
 
+MODULES = [
+    "Linear", "Conv1d", "Conv2d", "ConvTranspose2d", "BatchNorm1d", "BatchNorm2d", "LayerNorm", "GroupNorm",
+    "InstanceNorm2d", "RMSNorm", "MaxPool1d", "MaxPool2d", "AvgPool1d", "AvgPool2d", "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "Dropout", "Dropout2d", "Embedding", "RNN", "LSTM", "GRU", "RNNCell",
+    "LSTMCell", "GRUCell", "MultiheadAttention", "TransformerEncoderLayer", "TransformerEncoder",
+    "TransformerDecoderLayer", "TransformerDecoder", "Transformer", "ReLU", "LeakyReLU", "ELU", "SELU", "GELU", "SiLU",
+    "Softplus", "Sigmoid", "Tanh", "ReLU6", "Hardtanh", "Hardswish", "Hardsigmoid", "Softmax", "LogSoftmax",
+    "LogSigmoid", "Mish", "PReLU", "GLU", "Softsign", "Identity", "Flatten", "Unflatten", "Upsample", "PixelShuffle",
+    "ZeroPad2d", "ReflectionPad2d", "ReplicationPad2d", "ConstantPad2d", "CrossEntropyLoss", "NLLLoss", "MSELoss",
+    "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss", "KLDivLoss",
+]  # fmt: skip
+
 NOT_TAKEN = {
     "out": "results are new tensors; in-place forms write into old ones",
     "layout": "tensors are dense",
