@@ -258,6 +258,7 @@ from ops.reduction import (
     var,
     var_mean,
 )
+from ops.refusing import refuse_others
 from ops.sampling import (
     bernoulli,
     multinomial,
@@ -404,3 +405,10 @@ __all__ = [
     "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "vmap", "vsplit", "vstack", "where", "xlogy",
     "zeros", "zeros_like",
 ]  # fmt: skip
+
+# Those that ask for it refuse what is no tensor by themselves.
+refuse_others(globals(), {*__all__, "detach_", "fill_", "index_put_", "zero_"} - {
+    "add", "alpha_dropout", "bmm", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "div", "dropout", "feature_alpha_dropout", "group_norm", "layer_norm", "log_softmax",
+    "matmul", "mean", "mm", "mv", "outer", "pow", "rms_norm", "round", "softmax", "sub",
+})  # fmt: skip

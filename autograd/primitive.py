@@ -185,7 +185,7 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
             inputs, parameters = _place(primitive, inputs, parameters)
         if required <= len(inputs) < len(names):
             inputs += (None,) * (len(names) - len(inputs))
-        tensors, wanted, bit = False, 0, 1
+        tensors, others, wanted, bit = False, False, 0, 1
         for x in inputs:
             if isinstance(x, Tensor):
                 tensors = True
@@ -193,6 +193,8 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
                     return batching.run(primitive, inputs, parameters)
                 if x._node is not None:
                     wanted |= bit
+            else:
+                others = True
             bit <<= 1
         if not tensors:
             if inputs and type(inputs[0]) is not ndarray:
@@ -200,6 +202,8 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
                 _refuse_others(primitive, inputs, ANY if numbers_too else ARRAYS)
             output = forward(*inputs, **parameters)
             return output[0] if has_residual else output
+        if others and elementwise and promotion is None:  # of a list NumPy would make an array
+            _refuse_others(primitive, inputs, ANY)
         try:
             if promotion is not None:
                 inputs = _promote(primitive, inputs, promotion)

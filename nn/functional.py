@@ -86,6 +86,7 @@ from ops.pool import (
 from ops.recurrent import RecurrentWeights as RecurrentWeights  # this and the next two: for nn.recurrent
 from ops.recurrent import recurrent_cell as recurrent_cell
 from ops.recurrent import recurrent_network as recurrent_network
+from ops.refusing import refuse_others
 from ops.resampling import interpolate, upsample, upsample_bilinear, upsample_nearest
 from ops.sampling import gumbel_softmax
 
@@ -218,7 +219,7 @@ def _implicit_dim(name: str, input: Any, stacklevel: int) -> int:
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim={dim} as "
         "an argument.",
-        stacklevel=stacklevel,
+        stacklevel=stacklevel + 1,  # the frame of `ops.refusing` lies between
     )
     return dim
 
@@ -261,3 +262,15 @@ def lp_pool3d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None
 
 def _window_size(kernel_size: Any, dims: int) -> int:
     return math.prod(kernel_size) if isinstance(kernel_size, (tuple, list)) else kernel_size**dims
+
+
+# These refuse what is no tensor by themselves, before anything else.
+refuse_others(globals(), {*__all__} - {
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "adaptive_max_pool3d", "alpha_dropout", "avg_pool1d", "avg_pool2d", "avg_pool3d",
+    "batch_norm", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "dropout", "elu", "embedding", "feature_alpha_dropout", "gelu", "group_norm", "hardtanh",
+    "instance_norm", "layer_norm", "leaky_relu", "linear", "local_response_norm",
+    "max_pool1d", "max_pool2d", "max_pool3d", "max_unpool1d", "max_unpool2d", "relu",
+    "rms_norm", "scaled_dot_product_attention", "silu", "softplus",
+})  # fmt: skip

@@ -74,7 +74,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
         warnings.warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout "
             "behavior is desired - input is interpreted as shape (N, C, L). Please use dropout1d instead.",
-            stacklevel=2,
+            stacklevel=3,
         )
     elif input.ndim != 4:
         _warn_rank("dropout2d", 2, input.ndim)
@@ -93,7 +93,7 @@ def _warn_rank(name: str, dims: int, ndim: int) -> None:
         f"{name}: Received a {ndim}-D input to {name}, which is deprecated. Please use dropout instead. "
         f"Note that {name} exists to provide channel-wise dropout on inputs with {dims} spatial dimensions, "
         "a channel dimension, and an optional batch dimension.",
-        stacklevel=3,
+        stacklevel=4,
     )
 
 

@@ -10,6 +10,7 @@ from ops.linear import matmul
 from ops.rearranging import roll
 from ops.reduction import amax, amin, vector_norm
 from ops.reduction import sum as sum_over
+from ops.refusing import refuse_others
 from ops.shape import broadcast_tensors
 from ops.slicing import diagonal as pick_diagonal
 
@@ -79,3 +80,6 @@ def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False) -> Any
     if not pair and (isinstance(ord, str) or (dim is None and A.ndim != 1)):
         raise RuntimeError(f"linalg.norm: ord {ord!r} without dim needs a vector or a matrix, got {A.ndim} dimensions")
     return matrix_norm(A, ord, dim, keepdim) if pair else vector_norm(A, ord, dim, keepdim)
+
+
+refuse_others(globals(), __all__)

@@ -55,7 +55,7 @@ def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: 
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
         warnings.warn(
             f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-            stacklevel=3,
+            stacklevel=4,
         )
     elif reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction, expected 'none', 'mean' or 'sum'")
@@ -477,7 +477,7 @@ def _check_pair(name: str, input: Any, target: Any) -> None:
             f"Using a target size ({list(target.shape)}) that is different to the input size "
             f"({list(input.shape)}). This will likely lead to incorrect results due to broadcasting. Please "
             "ensure they have the same size.",
-            stacklevel=3,
+            stacklevel=4,
         )
         check_broadcast(name, input.shape, target.shape)
 
@@ -591,7 +591,7 @@ def kl_div(
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. "
             "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
-            stacklevel=2,
+            stacklevel=3,
         )
     reduction = chosen_reduction(size_average, reduce, reduction)
     check_broadcast("kl_div", input.shape, target.shape)

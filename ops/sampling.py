@@ -276,7 +276,7 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     PyTorch.
     """
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
     source, dtype = default_generator.numpy, logits.array.dtype
     noise = drawn(lambda shape: Tensor(source.gumbel(size=shape).astype(dtype)), logits.shape)
     soft = softmax((logits + noise) / tau, dim)
