@@ -4,12 +4,13 @@ import functools
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd.tensor import Tensor
 from ops.linear import matmul
+from ops.pairs import Dims, Terms, product
 from ops.reduction import sum as sum_over
 from ops.shape import permute, reshape
 from ops.slicing import diagonal, select
@@ -30,23 +31,77 @@ def einsum(*args: Any) -> Any:
     order.
     """
     equation, operands = _equation(args)
+    plan = _plan(equation, tuple([tuple(x.shape) for x in operands]))
+    values = [_prepared(x, labels, plan.sizes)[0] for x, labels in zip(operands, plan.terms, strict=True)]
+    for step in plan.steps:
+        x, y = (_summed(values[i], dims) for i, dims in zip(step.operands, step.sums, strict=True))
+        values.append(product(x, y, step.terms))
+    return values[-1] if plan.last is None else permute(_summed(values[-1], plan.sums), plan.last)
+
+
+class _Step(NamedTuple):
+    """A product of two values, of which dims that nobody else needs are first summed over."""
+
+    operands: tuple[int, int]
+    sums: tuple[Dims, Dims]
+    terms: Terms
+
+
+class _Plan(NamedTuple):
+    """What an equation says of operands of certain shapes. Values are numbered: the operands, then every step's."""
+
+    terms: list[Labels]
+    sizes: dict[str, int]
+    steps: list[_Step]
+    sums: Dims
+    last: Dims | None
+    """Where the only operand has the labels of the output; None where the last step makes the output."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(equation: str, shapes: tuple[Dims, ...]) -> _Plan:
+    operands = [np.broadcast_to(np.empty(()), shape) for shape in shapes]
     terms, output = _labels(equation, operands)
     sizes = _sizes(terms, operands)
     pairs = [_prepared(x, labels, sizes) for x, labels in zip(operands, terms, strict=True)]
-    for positions in _order(pairs, output):
-        chosen = [pairs.pop(i) for i in sorted(positions, reverse=True)]
-        kept = {*output, *(label for _, labels in pairs for label in labels)}
-        while len(chosen) > 1:
-            chosen.append(_contracted(chosen.pop(), chosen.pop(), kept | {k for _, ls in chosen for k in ls}))
-        pairs.append(chosen[0])
-    (x, labels), *_ = pairs
-    x, labels = _summed(x, labels, set(output))
-    missing = [label for label in output if label not in labels]
+    labels = [each for _, each in pairs]
+    missing = [label for label in output if not any(label in each for each in labels)]
     if missing:
         raise RuntimeError(
             f"einsum(): output subscript {missing[0]} does not appear in the equation for any input operand"
         )
-    return permute(x, [labels.index(label) for label in output])
+    if len(pairs) > 1:
+        return _Plan(terms, sizes, _steps(labels, output, _order(pairs, output)), (), None)
+    (only,) = labels
+    kept = [label for label in only if label in output]
+    return _Plan(terms, sizes, [], _others(only, kept), tuple([kept.index(label) for label in output]))
+
+
+def _steps(labels: list[Labels], output: Labels, order: Sequence[tuple[int, ...]]) -> list[_Step]:
+    """Return the products, two values each. `labels` gets those of every result."""
+    waiting, steps = list(range(len(labels))), []
+    for positions in order:
+        chosen = [waiting.pop(i) for i in sorted(positions, reverse=True)]
+        while len(chosen) > 1:
+            x, y = chosen.pop(), chosen.pop()
+            needed = {*output, *(label for i in (*waiting, *chosen) for label in labels[i])}
+            xs = [label for label in labels[x] if label in needed or label in labels[y]]
+            ys = [label for label in labels[y] if label in needed or label in labels[x]]
+            zs = [label for label in dict.fromkeys(xs + ys) if label in needed] if waiting or chosen else output
+            sums = _others(labels[x], xs), _others(labels[y], ys)
+            steps.append(_Step((x, y), sums, (tuple(xs), tuple(ys), tuple(zs))))
+            chosen.append(len(labels))
+            labels.append(zs)
+        waiting += chosen
+    return steps
+
+
+def _others(labels: Labels, kept: Labels) -> Dims:
+    return tuple([i for i, label in enumerate(labels) if label not in kept])
+
+
+def _summed(x: Any, dims: Dims) -> Any:
+    return sum_over(x, dims) if dims else x
 
 
 def _equation(args: Sequence[Any]) -> tuple[str, list[Any]]:
@@ -119,7 +174,7 @@ def _sizes(terms: Sequence[Labels], operands: Sequence[Any]) -> dict[str, int]:
 def _prepared(x: Any, labels: Labels, sizes: dict[str, int]) -> tuple[Any, Labels]:
     """Take diagonals for repeated labels, and drop dimensions of size 1 that would broadcast."""
     labels = list(labels)
-    for label in set(labels):
+    for label in dict.fromkeys(labels):
         while labels.count(label) > 1:
             first = labels.index(label)
             second = labels.index(label, first + 1)
@@ -148,38 +203,10 @@ def _order(pairs: Sequence[tuple[Any, Labels]], output: Labels) -> list[tuple[in
     return _path(equation, tuple([tuple(x.shape) for x, _ in pairs]))
 
 
-@functools.lru_cache(maxsize=1024)
 def _path(equation: str, shapes: tuple[tuple[int, ...], ...]) -> list[tuple[int, ...]]:
     """Return the order in which NumPy's greedy search contracts operands of these shapes."""
     operands = [np.broadcast_to(np.empty(()), shape) for shape in shapes]
     return list(np.einsum_path(equation, *operands, optimize="greedy")[0][1:])
-
-
-def _summed(x: Any, labels: Labels, kept: set[str]) -> tuple[Any, Labels]:
-    """Sum over the labels nobody else needs."""
-    dims = tuple([i for i, label in enumerate(labels) if label not in kept])
-    return (sum_over(x, dims) if dims else x), [label for label in labels if label in kept]
-
-
-def _contracted(first: tuple[Any, Labels], second: tuple[Any, Labels], kept: set[str]) -> tuple[Any, Labels]:
-    """Multiply two operands and sum over the labels nobody else needs."""
-    x, xs = _summed(*first, kept | set(second[1]))
-    y, ys = _summed(*second, kept | set(first[1]))
-    batch = [label for label in xs if label in ys and label in kept]
-    summed = [label for label in xs if label in ys and label not in kept]
-    free_x, free_y = [label for label in xs if label not in ys], [label for label in ys if label not in xs]
-    x = permute(x, [xs.index(label) for label in batch + free_x + summed])
-    y = permute(y, [ys.index(label) for label in batch + summed + free_y])
-    shared, left, right = tuple(x.shape[: len(batch)]), x.shape[len(batch) :], y.shape[len(batch) :]
-    left, right = tuple(left[: len(free_x)]), tuple(right[len(summed) :])
-    if summed:
-        count, rows, columns = math.prod(shared), math.prod(left), math.prod(right)
-        depth = math.prod(x.shape[len(batch) + len(free_x) :])
-        groups = (count,) if batch else ()
-        z = matmul(reshape(x, (*groups, rows, depth)), reshape(y, (*groups, depth, columns)))
-    else:
-        z = reshape(x, (*shared, *left, *[1] * len(right))) * reshape(y, (*shared, *[1] * len(left), *right))
-    return reshape(z, (*shared, *left, *right)), batch + free_x + free_y
 
 
 # -- contractions and chains ---------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import autograd
@@ -177,6 +177,37 @@ EINSUM = [
 def test_einsum(equation, shapes):
     arrays = [draw(*shape, seed=i) for i, shape in enumerate(shapes)]
     compare(lambda *x: autograd.einsum(equation, *x), lambda *x: torch.einsum(equation, *x), *arrays)
+
+
+@st.composite
+def pairs_of_terms(draw):
+    """Labels of two operands and of their product, each in any order, each summed over or not."""
+    xs, ys = (draw(st.permutations("abcd"))[: draw(st.integers(0, 4))] for _ in range(2))
+    every = sorted({*xs, *ys})
+    zs = draw(st.permutations(every))[: draw(st.integers(0, len(every)))]
+    return "".join(xs), "".join(ys), "".join(zs)
+
+
+@given(pairs_of_terms())
+@example(("abc", "cbd", "dba"))
+@example(("ab", "cb", "ca"))
+def test_einsum_of_two_in_any_order(terms):
+    sizes = {"a": 2, "b": 3, "c": 4, "d": 5}
+    equation = "{},{}->{}".format(*terms)
+    arrays = [draw(*[sizes[label] for label in each], seed=i) for i, each in enumerate(terms[:2])]
+    compare(lambda *x: autograd.einsum(equation, *x), lambda *x: torch.einsum(equation, *x), *arrays)
+
+
+@given(pairs_of_terms(), st.sampled_from([(0, 0), (0, None), (None, 0)]))
+def test_einsum_of_samples(terms, in_dims):
+    sizes = {"a": 2, "b": 3, "c": 4, "d": 5}
+    xs, ys, zs = ("s" * (dim == 0) + each for dim, each in zip((*in_dims, 0), terms, strict=True))
+    sizes["s"] = 3
+    x, y = (draw(*[sizes[label] for label in each], seed=i) for i, each in enumerate((xs, ys)))
+    alone = autograd.vmap(lambda x, y: autograd.einsum("{},{}->{}".format(*terms), x, y), in_dims)
+    np.testing.assert_allclose(
+        alone(Tensor(x), Tensor(y)).array, np.einsum(f"{xs},{ys}->{zs}", x, y), rtol=1e-10, atol=1e-12
+    )
 
 
 def test_einsum_with_lists_of_numbers():
