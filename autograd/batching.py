@@ -326,10 +326,11 @@ def _one_by_one(primitive: Any, batch: Batch, values: Sequence[Any], parameters:
             "after the other.",
             stacklevel=4,
         )
-    return _stacked(functools.partial(primitive.call, **parameters), batch, values)
+    return stacked(functools.partial(primitive.call, **parameters), batch, values)
 
 
-def _stacked(function: Callable[..., Any], batch: Batch, values: Sequence[Any]) -> Any:
+def stacked(function: Callable[..., Any], batch: Batch, values: Sequence[Any]) -> Any:
+    """Call a function for one sample after the other, and stack the results."""
     if not batch.size:
         raise RuntimeError("vmap: a function that is called for one sample after the other needs at least one")
     results = []

@@ -1,17 +1,17 @@
 """Tables of vectors: rows looked up by number, and numbers as one-hot rows."""
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from autograd.batching import Batch, is_batched
+from autograd.batching import Batch, is_batched, stacked
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from autograd.views import mark_written
 from ops.batched import elements
 from ops.comparison import eq
 from ops.indexing import ZERO, overwritten
-from ops.joining import stack
 from ops.lazy_kernels import rows as row_kernels
 from ops.selecting import integers
 from ops.shape import reshape, unsqueeze
@@ -30,7 +30,19 @@ def looked_up(
 
 
 @primitive
-def summed_rows(x: np.ndarray, index: np.ndarray, *, rows: int, padding_idx: int | None) -> np.ndarray:
+def each_looked_up(
+    weight: np.ndarray,
+    index: np.ndarray,
+    *,
+    padding_idx: int | None,
+    by_frequency: bool,
+) -> np.ndarray:
+    """y[s, ..., :] = weight[s, index[s, ...], :]: samples with a table each."""
+    return weight[_samples(index), index]
+
+
+@primitive
+def summed_rows(x: np.ndarray, index: np.ndarray, *, rows: int, padding_idx: int | slice | None) -> np.ndarray:
     """y[r, :] = Σ x[..., :] over index[...] = r, and 0 in row `padding_idx`: the gradient of a table."""
     y = np.zeros((rows, x.shape[-1]), x.dtype)
     row_kernels.add_rows(y, index.reshape(-1), x.reshape(index.size, x.shape[-1]))
@@ -45,19 +57,39 @@ def frequencies(index: np.ndarray, *, rows: int) -> np.ndarray:
     return np.bincount(index.reshape(-1), minlength=rows).astype(np.float32)[index]
 
 
-def _looked_up_vjp(grad: Any, weight_shape: Any, index: Any, padding_idx: int | None, by_frequency: bool) -> Any:
+def _looked_up_vjp(
+    grad: Any, weight_shape: Any, index: Any, padding_idx: int | slice | None, by_frequency: bool
+) -> Any:
     if by_frequency:
         grad = grad / unsqueeze(frequencies(index, rows=weight_shape[0]), -1)
     return summed_rows(grad, index, rows=weight_shape[0], padding_idx=padding_idx)
 
 
-def _summed_rows_vjp(grad: Any, index: Any, padding_idx: int | None) -> Any:
+def _each_looked_up_vjp(grad: Any, weight_shape: Any, index: Any, padding_idx: int | None, by_frequency: bool) -> Any:
+    """All tables are one long table: that of sample s has the rows from s · V on."""
+    S, V, D = weight_shape
+    padding = _in_every_table(padding_idx, V)
+    return reshape(_looked_up_vjp(grad, (S * V, D), index + _samples(index) * V, padding, by_frequency), (S, V, D))
+
+
+def _samples(index: Any) -> np.ndarray:
+    """Return s at [s, ...]."""
+    return np.arange(index.shape[0]).reshape(-1, *[1] * (index.ndim - 1))
+
+
+def _in_every_table(padding_idx: int | slice | None, rows: int) -> slice | None:
+    """Return the places of a row, of many tables below each other."""
+    return slice(padding_idx, None, rows) if isinstance(padding_idx, int) else padding_idx
+
+
+def _summed_rows_vjp(grad: Any, index: Any, padding_idx: int | slice | None) -> Any:
     if padding_idx is not None:
-        grad = overwritten(grad, ZERO, np.asarray([padding_idx]), dims=(0,))
+        grad = overwritten(grad, ZERO, np.atleast_1d(np.arange(grad.shape[0])[padding_idx]), dims=(0,))
     return looked_up(grad, index, padding_idx=None, by_frequency=False)
 
 
 looked_up.vjp(weight=_looked_up_vjp)
+each_looked_up.vjp(weight=_each_looked_up_vjp)
 summed_rows.vjp(x=_summed_rows_vjp)
 
 
@@ -65,18 +97,22 @@ summed_rows.vjp(x=_summed_rows_vjp)
 def _(batch: Batch, weight: Any, index: Any, padding_idx: int | None, by_frequency: bool) -> Any:
     if not batch.of[0] and not by_frequency:
         return looked_up(weight, index, padding_idx=padding_idx, by_frequency=False)
-    options = {"padding_idx": padding_idx, "by_frequency": by_frequency}
-    return stack([looked_up(*each, **options) for each in zip(*batch.everywhere((weight, index)), strict=True)])
+    weight, index = batch.everywhere((weight, index))
+    return each_looked_up(weight, index, padding_idx=padding_idx, by_frequency=by_frequency)
+
+
+@each_looked_up.joint_vmap
+def _(batch: Batch, weight: Any, index: Any, padding_idx: int | None, by_frequency: bool) -> Any:
+    lookup = functools.partial(each_looked_up, padding_idx=padding_idx, by_frequency=by_frequency)
+    return stacked(lookup, batch, (weight, index))
 
 
 @summed_rows.joint_vmap
-def _(batch: Batch, x: Any, index: Any, rows: int, padding_idx: int | None) -> Any:
-    """Sample b has the rows from b · rows on of one long table."""
+def _(batch: Batch, x: Any, index: Any, rows: int, padding_idx: int | slice | None) -> Any:
     x, index = batch.everywhere((x, index))
-    first = np.arange(batch.size).reshape(-1, *[1] * (index.ndim - 1)) * rows
-    y = summed_rows(x, index + first, rows=batch.size * rows, padding_idx=None)
-    y = reshape(y, (batch.size, rows, -1))
-    return y if padding_idx is None else overwritten(y, ZERO, np.asarray([padding_idx]), dims=(1,))
+    padding = _in_every_table(padding_idx, rows)
+    y = summed_rows(x, index + _samples(index) * rows, rows=batch.size * rows, padding_idx=padding)
+    return reshape(y, (batch.size, rows, x.shape[-1]))
 
 
 def embedding(

@@ -8,13 +8,14 @@ P = H outputs unless there is a projection, G gates: H (rnn), 4H (lstm: i, f, g,
     gru    h' = (1 − z) n + z h,  n = tanh(W_in x + b_in + r (W_hn h + b_hn))
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.batching import Batch
+from autograd.batching import Batch, stacked
 from autograd.primitive import primitive
 from autograd.tape import grad as gradients
 from autograd.tensor import Tensor
@@ -26,7 +27,7 @@ from ops.joining import cat
 from ops.lazy_kernels import recurrent as kernels
 from ops.linear import KERNEL_TYPES, linear
 from ops.padding import pad
-from ops.shape import clone, reshape
+from ops.shape import clone, movedim, reshape, transpose
 from ops.slicing import chunk, narrow
 
 Steps = tuple[int, ...]
@@ -40,6 +41,12 @@ class RecurrentWeights(NamedTuple):
     bias_ih: Any = None
     bias_hh: Any = None
     hr: Any = None
+
+
+def sizes_of(weights: RecurrentWeights) -> tuple[int, int]:
+    """Return P and H."""
+    P = weights.hh.shape[1]
+    return P, P if weights.hr is None else weights.hr.shape[1]
 
 
 # -- one layer, one direction --------------------------------------------------------------------------------
@@ -81,6 +88,35 @@ def _(
     return found.x.reshape(x.shape) if wanted[0] else None, *found[1:]
 
 
+@recurrent_layer.joint_vmap
+def _(batch: Batch, *values: Any, kind: str, steps: Steps, reverse: bool) -> Any:
+    """Take all samples as one batch of sequences; those with weights of their own go one by one."""
+    if any(batch.of[3:]):
+        layer = functools.partial(recurrent_layer, kind=kind, steps=steps, reverse=reverse)
+        return stacked(layer, batch, values)
+    S, B, (P, H) = batch.size, steps[0], sizes_of(weights := RecurrentWeights(*values[3:]))
+    x, h, c = [None if each is None else _side_by_side(each) for each in batch.everywhere(values[:3])]
+    flat = recurrent_layer(x, h, c, *weights, kind=kind, steps=tuple([S * n for n in steps]), reverse=reverse)
+    parts = [(sum(steps) + B, P), (B, H)] if kind == "lstm" else [(sum(steps) + B, P)]  # y and h, and c
+    ends = np.cumsum([S * rows * size for rows, size in parts])
+    found = [
+        _apart(narrow(flat, 0, end - S * rows * size, S * rows * size), S, rows, size)
+        for end, (rows, size) in zip(ends, parts, strict=True)
+    ]
+    return found[0] if len(found) == 1 else cat(found, 1)
+
+
+def _side_by_side(x: Any) -> Any:
+    """Return (S, ..., B, I) as (..., B · S, I): sequence b of all samples before b + 1, as sequences end in order."""
+    x = movedim(x, 0, -2)
+    return reshape(x, (*x.shape[:-3], x.shape[-3] * x.shape[-2], x.shape[-1]))
+
+
+def _apart(x: Any, S: int, rows: int, size: int) -> Any:
+    """Return what stands side by side as vectors: (rows · S · size,) -> (S, rows · size)."""
+    return reshape(transpose(reshape(x, (rows, S, size)), 0, 1), (S, rows * size))
+
+
 def _recorded_gradients(grad: Any, wanted: Sequence[bool], inputs: Sequence[Any], **parameters: Any) -> list[Any]:
     """Return the gradients of the loop of cells, which are recorded and have gradients themselves."""
     # Of copies: one input may depend on another, and what flows between them is not this layer's.
@@ -109,8 +145,7 @@ def loop_of_cells(
     """Compute `recurrent_layer` step by step."""
     weights = RecurrentWeights(w_ih, w_hh, b_ih, b_hh, w_hr)
     rows = reshape(x, (sum(steps), x.shape[-1]))
-    outputs = w_hh.shape[1]
-    units = outputs if w_hr is None else w_hr.shape[1]
+    outputs, units = sizes_of(weights)
     h = _zeros(x, steps[0], outputs) if h is None else h
     c = _zeros(x, steps[0], units) if c is None and kind == "lstm" else c
     ends = np.cumsum(steps)
@@ -220,11 +255,10 @@ def flat_outputs(
 def one_pass(kind: str, x: Any, h: Any, c: Any, weights: RecurrentWeights, steps: Steps, reverse: bool) -> Passed:
     """Take x through one layer; y has the shape of x but for its last size."""
     flat = flat_outputs(kind, x, h, c, weights, steps, reverse)
-    rows, B, P = sum(steps), steps[0], weights.hh.shape[1]
+    rows, B, (P, H) = sum(steps), steps[0], sizes_of(weights)
     y, last = part_of(flat, first=0, shape=(*x.shape[:-1], P)), part_of(flat, first=rows * P, shape=(1, B, P))
     if kind != "lstm":
         return Passed(y, last, None)
-    H = P if weights.hr is None else weights.hr.shape[1]
     return Passed(y, last, part_of(flat, first=(rows + B) * P, shape=(1, B, H)))
 
 

@@ -1,6 +1,7 @@
 """vmap over custom Functions, attention and recurrent layers."""
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import autograd
 import nn
 import nn.functional as F
-from autograd import Function, func
+from autograd import Function, batching, func
 
 
 def draw(*shape: int, seed: int = 0) -> Any:
@@ -23,10 +24,8 @@ def assert_is_loop(function: Any, *args: Any, tolerance: float = 1e-11, **option
         return function(*xs).cos().sum()
 
     numbers = tuple(range(len(args)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is called for one sample after the other says so
-        found = func.vmap(function, **options)(*args)
-        grads = func.vmap(func.grad(slopes, numbers), **options)(*args)
+    found = func.vmap(function, **options)(*args)
+    grads = func.vmap(func.grad(slopes, numbers), **options)(*args)
     for i in range(len(args[0])):
         sample = [x[i] for x in args]
         np.testing.assert_allclose(found.array[i], function(*sample).array, rtol=tolerance, atol=tolerance)
@@ -146,23 +145,66 @@ def test_attention_that_drops() -> None:
     assert (different != different[:1]).any()
 
 
-@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
-def test_recurrent_layers(kind: Any) -> None:
-    layer = kind(3, 4, batch_first=True).double()
-    assert_is_loop(lambda x: layer(x[None])[0], draw(3, 5, 3))
+@pytest.fixture
+def all_at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail where a primitive has no batching rule, which is said once for each."""
+    monkeypatch.setattr(batching, "_warned", set())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+RECURRENT = [
+    (nn.RNN, {}),
+    (nn.LSTM, {}),
+    (nn.LSTM, {"bidirectional": True, "proj_size": 2}),
+    (nn.GRU, {"num_layers": 2}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), RECURRENT)
+@pytest.mark.usefixtures("all_at_once")
+def test_recurrent_layers(kind: Any, options: dict[str, Any]) -> None:
+    layer = kind(3, 4, **options).double()
+    assert_is_loop(lambda x: layer(x)[0], draw(3, 5, 2, 3))
     params = {name: p.detach() for name, p in layer.named_parameters()}
 
     def loss(params: Any, x: Any) -> Any:
-        return func.functional_call(layer, params, (x[None],))[0].cos().sum()
+        y, state = func.functional_call(layer, params, (x,))
+        return y.cos().sum() + (state if kind is not nn.LSTM else state[1]).sin().sum()
 
-    x = draw(3, 5, 3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = func.vmap(func.grad(loss), in_dims=(None, 0))(params, x)
+    x = draw(3, 5, 2, 3)
+    found = func.vmap(func.grad(loss), in_dims=(None, 0))(params, x)
     for i in range(3):
         expected = func.grad(loss)(params, x[i])
         for name, g in found.items():
             np.testing.assert_allclose(g.array[i], expected[name].array, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.usefixtures("all_at_once")
+def test_recurrent_layers_with_states_and_packed_sequences() -> None:
+    layer = nn.LSTM(3, 4).double()
+    assert_is_loop(lambda x, h, c: layer(x, (h, c))[1][1], draw(3, 5, 2, 3), draw(3, 1, 2, 4), draw(3, 1, 2, 4, seed=1))
+
+    def last(x: Any) -> Any:
+        packed = nn.utils.rnn.pack_padded_sequence(x, [5, 2])
+        return nn.utils.rnn.pad_packed_sequence(layer(packed)[0])[0]
+
+    assert_is_loop(last, draw(3, 5, 2, 3))
+    shared = draw(1, 2, 4)
+    found = func.vmap(lambda x: layer(x, (shared, shared))[0])(draw(3, 5, 2, 3)).array
+    np.testing.assert_allclose(found[1], layer(draw(3, 5, 2, 3)[1], (shared, shared))[0].array, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.usefixtures("all_at_once")
+def test_recurrent_layers_under_two_vmaps() -> None:
+    layer = nn.GRU(3, 4).double()
+    x = draw(2, 3, 5, 1, 3)
+    found = func.vmap(func.vmap(lambda v: layer(v)[0]))(x).array
+    np.testing.assert_allclose(found[1, 2], layer(x[1, 2])[0].array, rtol=1e-12, atol=1e-12)
+    hessian = func.hessian(lambda v: layer(v)[0].sum())(x[0, 0]).array
+    jacobian = func.jacrev(func.grad(lambda v: layer(v)[0].sum()))(x[0, 0]).array
+    np.testing.assert_allclose(hessian, jacobian, rtol=1e-11, atol=1e-11)
 
 
 def test_a_transformer_layer() -> None:
@@ -170,16 +212,26 @@ def test_a_transformer_layer() -> None:
     assert_is_loop(lambda x: layer(x[None])[0], draw(3, 9, 8), tolerance=1e-10)  # enough for the kernel by tiles
 
 
-def test_an_embedding() -> None:
-    table = nn.Embedding(5, 3, padding_idx=1).double()
+@pytest.mark.parametrize("by_frequency", [False, True])
+@pytest.mark.usefixtures("all_at_once")
+def test_an_embedding(by_frequency: bool) -> None:
+    table = nn.Embedding(5, 3, padding_idx=1, scale_grad_by_freq=by_frequency).double()
     words = autograd.tensor([[0, 1, 4], [1, 1, 2], [3, 0, 0]])
     params = {"weight": table.weight.detach()}
 
     def loss(params: Any, words: Any) -> Any:
         return func.functional_call(table, params, (words,)).cos().sum()
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = func.vmap(func.grad(loss), in_dims=(None, 0))(params, words)["weight"]
+    found = func.vmap(func.grad(loss), in_dims=(None, 0))(params, words)["weight"]
     for i in range(3):
         np.testing.assert_allclose(found.array[i], func.grad(loss)(params, words[i])["weight"].array)
+
+
+@pytest.mark.usefixtures("all_at_once")
+def test_tables_of_each_sample() -> None:
+    words, weights = autograd.tensor([[0, 1, 4], [1, 1, 2], [3, 0, 0]]), draw(3, 5, 2)
+    assert_is_loop(lambda w: F.embedding(words, w, padding_idx=1), weights)
+    assert_is_loop(func.vmap(lambda w: F.embedding(words, w, padding_idx=1)), draw(2, 3, 5, 2))
+    hessian = func.hessian(lambda w: F.embedding(words, w, padding_idx=1).cos().sum())(weights[0]).array
+    ours = -weights[0].cos().array * np.array([3, 0, 1, 1, 1])[:, None]
+    np.testing.assert_allclose(hessian.reshape(10, 10), np.diag(ours.ravel()), rtol=1e-11, atol=1e-11)

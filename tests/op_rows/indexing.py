@@ -306,6 +306,17 @@ ROWS = [
         through=(e.frequencies,),
     ),
     Row(
+        e.each_looked_up,
+        with_parameters(
+            of(array((2, 4, 3)), array((2, 5), integers(0, 3), dtype=np.int64)),
+            padding_idx=None,
+            by_frequency=False,
+        ),
+        lambda weight, index, **_: np.stack([w[i] for w, i in zip(weight, index, strict=True)]),
+        torch=None,
+        linear=True,
+    ),
+    Row(
         e.one_hot,
         of(st.just(np.array([[0, 2], [1, 1]])), choice(3, 4)),
         lambda index, n: np.eye(n, dtype=np.int64)[index],
