@@ -1,8 +1,7 @@
 """x[index] and x[index] = value, for every kind of index.
 
 An index is applied in two steps, as PyTorch does. First its ints, slices, None and Ellipsis: a view. Then its
-arrays of
-positions, which broadcast together and copy; a mask stands for the positions where it is true.
+arrays of positions, which broadcast together and copy; a mask stands for the positions where it is true.
 """
 
 import math
@@ -169,7 +168,8 @@ def _rows(x: np.ndarray, indices: Sequence[np.ndarray], dims: Sizes, shape: Size
     """Return where each indexed element is, counted over `dims` in C order, and x as (positions, rest)."""
     index = np.zeros((), np.intp)
     for each, dim in zip(indices, dims, strict=True):
-        index = index * shape[dim] + np.where(each < 0, each + shape[dim], each)
+        counted_back = each.size and each.min() < 0
+        index = index * shape[dim] + (np.where(each < 0, each + shape[dim], each) if counted_back else each)
     start = dims[0] if dims[-1] - dims[0] + 1 == len(dims) else 0
     front = range(start, start + index.ndim)
     x = x.transpose((*front, *[i for i in range(x.ndim) if i not in front]))
@@ -192,6 +192,12 @@ class Index(NamedTuple):
 
 def parse(index: Any, shape: Sizes) -> Index:
     """Take an index for a tensor of `shape` apart."""
+    if type(index) is tuple and 0 < len(index) <= len(shape):
+        steps = [item.step for item in index if type(item) is slice]
+        if len(steps) == len(index) and all(step is None or (type(step) is int and step > 0) for step in steps):
+            return Index((*index, ...), [], ())
+        if all(type(item) is Tensor and item.array.dtype == np.intp and item.array.ndim for item in index):
+            return Index(None, list(index), tuple(range(len(index))))
     items = [_item(each) for each in (index if isinstance(index, tuple) else (index,))]
     spare = len(shape) - sum([_consumed(item) for item in items])
     if spare < 0:
@@ -295,6 +301,9 @@ def getitem(input: Any, index: Any) -> Any:
     shape = tuple(input.shape)
     if type(index) is int and shape and -shape[0] <= index < shape[0]:  # the index of every loop
         return sliced(input, index=(index, ...))
+    if type(index) is Tensor and index.array.dtype.kind == "b" and shape[: index.ndim] == index.array.shape != ():
+        places = np.flatnonzero(index.array)  # a tenth of the time of finding row and column
+        return indexed(reshape(input, (index.array.size, *shape[index.ndim :])), places, dims=(0,))
     basic, indices, dims = parse(index, shape)
     if basic is not None:
         input = sliced(input, index=basic)

@@ -629,3 +629,15 @@ def test_gradient_of_a_lookup_is_exact_where_rows_repeat():
     x = Tensor(draw(6, 3), requires_grad=True)
     (found,) = grad(x[[1, 1, 1, 5]].sum(), x)
     assert found.array[:, 0].tolist() == [0, 3, 0, 0, 0, 1]
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=3), st.data())
+def test_mask_of_leading_dimensions_of_a_transposed_tensor(shape, data):
+    covered = data.draw(st.integers(1, len(shape)))
+    mask = np.random.default_rng(data.draw(st.integers(0, 9))).random(shape[:covered]) < 0.5
+    x = draw(*reversed(shape))
+
+    def run(t):
+        return lambda x: x.permute(*reversed(range(len(shape))))[t.tensor(mask)]
+
+    compare(run(autograd), run(torch), x)
