@@ -13,6 +13,7 @@ import functools
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided as numpy_as_strided
@@ -54,14 +55,17 @@ class Writes:
 
 
 class View:
-    """How a tensor shares another's memory. `base` is where its history comes from; None cuts it off."""
+    """How a tensor shares another's memory. `base` is where its history comes from; None cuts it off.
 
-    __slots__ = ("base", "seen", "under_no_grad")
+    `hidden` is the base of a view made under no_grad, held weakly: a write to the view would not reach its history.
+    """
 
-    def __init__(self, base: Tensor | None, seen: int, under_no_grad: bool = False) -> None:
+    __slots__ = ("base", "hidden", "seen")
+
+    def __init__(self, base: Tensor | None, seen: int, hidden: "ref[Tensor] | None" = None) -> None:
         self.base = base
         self.seen = seen
-        self.under_no_grad = under_no_grad
+        self.hidden = hidden
 
     def refresh(self, tensor: Tensor) -> bool:
         """Give `tensor` a new node if its memory was written since it got the one it has; say it is not batched."""
@@ -224,7 +228,15 @@ def _share(output: Tensor, input: Tensor) -> None:
     if is_recording():
         output._view = View(base, writes.sequence)
     else:
-        output._view = View(None, writes.sequence, under_no_grad=True)
+        output._view = View(None, writes.sequence, _hidden(base) or ref(base))
+
+
+def _hidden(target: Tensor) -> "ref[Tensor] | None":
+    """Return the base that a tensor, or the view it is a view of, was made from under no_grad."""
+    view = target._view
+    if view is not None and view.base is not None:
+        view = view.base._view
+    return None if view is None else view.hidden
 
 
 def detach(input: Tensor) -> Tensor:
@@ -273,6 +285,7 @@ def view_in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]
     @functools.wraps(function)
     def method(input: Any, *args: Any, **parameters: Any) -> Any:
         view = function(input, *args, **parameters)
+        refuse_hidden(input, name)
         if is_recording() and input.requires_grad:
             _check_history(input, name)
         input.array = view.array
@@ -340,6 +353,7 @@ def _assign_batched(target: Tensor, value: Tensor, by: str) -> None:
 def write(target: Tensor, values: Any, by: str) -> None:
     """Write an array into the target's memory and count the write; no history is kept."""
     array = target.array
+    refuse_hidden(target, by)
     if not array.flags.writeable:
         raise RuntimeError(f"{by}: the tensor's memory is read-only")
     if 0 in array.strides and array.size and overlaps(array):
@@ -361,7 +375,19 @@ def _check_history(target: Tensor, by: str) -> None:
         raise RuntimeError(
             f"{by}: a view of a leaf Variable that requires grad is being used in an in-place operation."
         )
-    if view.under_no_grad:
+    refuse_hidden(target, by, tracked=True)
+
+
+def refuse_hidden(target: Tensor, by: str, tracked: bool = False) -> None:
+    """Raise for a recorded write, through a view made under no_grad, to memory with a history, or of `tracked` values.
+
+    The history of the base would not know of it.
+    """
+    if target._view is None or not is_recording():
+        return
+    hidden = _hidden(target)
+    base = None if hidden is None else hidden()
+    if hidden is not None and (tracked or (base is not None and base.requires_grad)):
         raise RuntimeError(
             f"{by}: A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
             "Make the view and the change both inside, or both outside, no_grad."

@@ -15,7 +15,7 @@ from autograd.batching import Batch, BatchedTensor, is_batched, next_dim
 from autograd.grad_mode import is_recording
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
-from autograd.views import assign, mark_written, overlaps, write, writes_of
+from autograd.views import assign, mark_written, overlaps, refuse_hidden, write, writes_of
 from ops.comparison import as_filling, chosen
 from ops.dims import named
 from ops.lazy_kernels import rows as row_kernels
@@ -386,6 +386,7 @@ def _without_leading_ones(value: Any, ndim: int) -> Any:
 
 def _write_part(input: Tensor, basic: Any, values: np.ndarray, advanced: tuple[list[Any], Sizes]) -> None:
     """Write without recording."""
+    refuse_hidden(input, "setitem")
     indices, dims = advanced
     part = Tensor(input.array if basic is None else input.array[basic])
     part._writes = writes_of(input)

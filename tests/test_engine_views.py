@@ -181,6 +181,52 @@ def view_under_no_grad(lib):
     view.mul_(w)
 
 
+def hidden_view(lib, make=lambda y: y[:2]):
+    x, _ = leaves(lib)
+    y = x * 2
+    with lib.no_grad():
+        return y, make(y)
+
+
+def write_to_a_view_under_no_grad(lib):
+    _y, view = hidden_view(lib)
+    view.add_(1)
+
+
+def write_to_a_view_of_a_leaf_under_no_grad(lib):
+    x, _ = leaves(lib)
+    with lib.no_grad():
+        view = x[:2]
+    view.zero_()
+
+
+def set_item_of_a_view_under_no_grad(lib):
+    _y, view = hidden_view(lib)
+    view[0] = 5.0
+
+
+def write_to_a_view_of_views_under_no_grad(lib):
+    _y, view = hidden_view(lib, lambda y: y[:2][:1])
+    view.fill_(2.0)
+
+
+def write_to_a_view_of_a_view_under_no_grad(lib):
+    _y, view = hidden_view(lib)
+    view[:1].uniform_()
+
+
+def write_of_a_history_to_a_view_of_a_view_under_no_grad(lib):
+    _, w = leaves(lib)
+    with lib.no_grad():
+        view = lib.ones(3)[:2]
+    view[:1].mul_(w.sum())
+
+
+def reshape_in_place_a_view_under_no_grad(lib):
+    _y, view = hidden_view(lib)
+    view.unsqueeze_(0)
+
+
 def detach_a_view_in_place(lib):
     x, _ = leaves(lib)
     (x * 2)[0].detach_()
@@ -197,6 +243,13 @@ def detach_a_view_in_place(lib):
         in_place_that_would_grow,
         in_place_float_into_int,
         view_under_no_grad,
+        write_to_a_view_under_no_grad,
+        write_to_a_view_of_a_leaf_under_no_grad,
+        set_item_of_a_view_under_no_grad,
+        write_to_a_view_of_views_under_no_grad,
+        write_to_a_view_of_a_view_under_no_grad,
+        write_of_a_history_to_a_view_of_a_view_under_no_grad,
+        reshape_in_place_a_view_under_no_grad,
         detach_a_view_in_place,
     ],
     ids=lambda f: f.__name__,
@@ -251,3 +304,16 @@ def test_read_only_memory_is_not_written():
     x = autograd.Tensor(array)
     with pytest.raises(RuntimeError, match="add_.*read-only"):
         x.add_(1)
+
+
+def test_views_under_no_grad_are_written_to_where_no_history_is_lost():
+    x = autograd.ones(3, requires_grad=True)
+    y = x * 2
+    with autograd.no_grad():
+        view = y[:2]
+        view.zero_()  # inside, as the optimisers do
+        of_constant, of_detached, of_forgotten = autograd.ones(3)[:2], y.detach()[:2], (x * 3)[:2]
+    for each in (of_constant, of_detached, of_forgotten):
+        each.fill_(7.0)
+        assert each.tolist() == [7.0, 7.0]
+    assert y.tolist() == [7.0, 7.0, 2.0]
