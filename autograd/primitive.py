@@ -272,6 +272,29 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
     return call
 
 
+def _parametrized(primitive: Primitive) -> Callable[..., Any]:
+    """Return `_general` written out for one tensor, of any type, and keyword parameters: what makes views."""
+    forward, plans, general = primitive.forward, primitive.plans, _general(primitive)
+
+    def call(*inputs: Any, **parameters: Any) -> Any:
+        if len(inputs) != 1 or not isinstance(input := inputs[0], Tensor):
+            return general(*inputs, **parameters)
+        if input._view is not None and input._view.refresh(input):
+            return general(input, **parameters)
+        output = forward(input.array, **parameters)
+        if type(output) is not ndarray:
+            output = asarray(output)
+        if watchers:
+            watch(primitive, inputs, parameters, output)
+        node = input._node
+        if node is None or output.dtype.kind != "f" or not is_recording() or not (plan := plans[FIRST]).indices:
+            return computed(output, None)
+        saved, sources = plan.save(inputs, parameters, output, None)
+        return record(plan, (node,), output, saved, sources)
+
+    return call
+
+
 def _binary(primitive: Primitive) -> Callable[..., Any]:
     """Return `_general` written out for two tensors of one type, or one and a number, and no parameters."""
     forward, plans, general = primitive.forward, primitive.plans, _general(primitive)
@@ -331,6 +354,17 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
     return call
 
 
+def _form_of(primitive: Primitive) -> Callable[[Primitive], Callable[..., Any]]:
+    """Return the shortest of the forms above that serves the primitive."""
+    count = len(primitive.inputs)
+    if primitive.variadic or primitive.residual:
+        return _general
+    if not primitive.parameters:
+        return {1: _unary, 2: _binary}.get(count, _general)
+    plain = count == 1 and primitive.promotion is None and not primitive.elementwise
+    return _parametrized if plain else _general
+
+
 def primitive(
     forward: Callable[..., Any] | None = None, *, promotion: Promotion | None = None, residual: bool = False
 ) -> Any:
@@ -344,9 +378,7 @@ def primitive(
 
     def decorate(function: Callable[..., Any]) -> Any:
         definition = Primitive(function, promotion, residual)
-        simple = not (definition.parameters or definition.variadic or residual)
-        make = {1: _unary, 2: _binary}.get(len(definition.inputs), _general) if simple else _general
-        call: Any = functools.wraps(function)(make(definition))
+        call: Any = functools.wraps(function)(_form_of(definition)(definition))
         definition.call = call
         call.primitive, call.vjp, call.joint_vjp = definition, definition.vjp, definition.joint_vjp
         call.vmap, call.joint_vmap = definition.vmap, definition.joint_vmap
