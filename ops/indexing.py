@@ -192,12 +192,9 @@ class Index(NamedTuple):
 
 def parse(index: Any, shape: Sizes) -> Index:
     """Take an index for a tensor of `shape` apart."""
-    if type(index) is tuple and 0 < len(index) <= len(shape):
-        steps = [item.step for item in index if type(item) is slice]
-        if len(steps) == len(index) and all(step is None or (type(step) is int and step > 0) for step in steps):
-            return Index((*index, ...), [], ())
-        if all(type(item) is Tensor and item.array.dtype == np.intp and item.array.ndim for item in index):
-            return Index(None, list(index), tuple(range(len(index))))
+    fits = type(index) is tuple and 0 < len(index) <= len(shape)
+    if fits and all(type(item) is Tensor and item.array.dtype == np.intp and item.array.ndim for item in index):
+        return Index(None, list(index), tuple(range(len(index))))
     items = [_item(each) for each in (index if isinstance(index, tuple) else (index,))]
     spare = len(shape) - sum([_consumed(item) for item in items])
     if spare < 0:
@@ -304,10 +301,23 @@ def getitem(input: Any, index: Any) -> Any:
     if type(index) is Tensor and index.array.dtype.kind == "b" and shape[: index.ndim] == index.array.shape != ():
         places = np.flatnonzero(index.array)  # a tenth of the time of finding row and column
         return indexed(reshape(input, (index.array.size, *shape[index.ndim :])), places, dims=(0,))
+    if type(index) is tuple and 0 < len(index) <= len(shape) and _are_plain(index):
+        return sliced(input, index=(*index, ...))
     basic, indices, dims = parse(index, shape)
     if basic is not None:
         input = sliced(input, index=basic)
     return indexed(input, *indices, dims=dims) if indices else input
+
+
+def _are_plain(items: tuple[Any, ...]) -> bool:
+    """Return whether all are slices that need no second look: a loop, for it runs at every such index."""
+    for item in items:
+        if type(item) is not slice:
+            return False
+        step = item.step
+        if step is not None and not (type(step) is int and step > 0):
+            return False
+    return True
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
