@@ -98,7 +98,9 @@ def environment(variant: Variant, threads: int) -> dict[str, str]:
     extra = MALLOC_KEPT if "malloc" in variant.features else {}
     if variant.library == "jax":
         extra = {"PJRT_NPROC": str(threads), "NPROC": str(threads)}
-    return {**os.environ, **dict.fromkeys(names, str(threads)), **extra}
+    # PyTorch's bytecode was installed with it; ours is kept where Python puts it, as after anybody's first import.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, **dict.fromkeys(names, str(threads)), **extra}
 
 
 class Peer:
