@@ -474,7 +474,7 @@ def three_calls(x, n):
 @pytest.mark.skipif(not hasattr(plus_one, "signatures"), reason="the JIT is off")
 def test_literals_compile_no_code_of_their_own():
     assert three_calls(5, 2) == 18
-    assert len(plus_one.signatures) == 1
+    assert len(plus_one.signatures) <= 1  # none where three_calls, into which it is compiled, came from the disk
 
 
 @pytest.mark.parametrize("collecting", [True, False])
