@@ -77,7 +77,8 @@ def block_cases() -> Iterator[Case]:
                     lambda library, build=build, run=run, batch=batch: run(library, build(library.nn), batch),
                     what=BLOCKS[name][1],
                     features=frozenset({"compiled"}),
-                    tolerance=1e-2,  # where a sum is nearly 0, a rounding decides whether a ReLU passes it
+                    # Where a sum is nearly 0, a rounding decides whether a ReLU passes its gradient.
+                    tolerance=1e-2 if run is step and name.startswith("encoder") else 1e-4,
                 )
 
 

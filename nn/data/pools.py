@@ -60,10 +60,10 @@ class Pool:
         return False
 
     def _send(self, worker: int, message: Epoch | Task) -> None:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define _send")
 
     def _receive(self, workers: list[int], timeout: float | None) -> tuple[int, Reply]:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define _receive")
 
 
 def timed_out(timeout: float) -> RuntimeError:
