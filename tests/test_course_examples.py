@@ -1,0 +1,70 @@
+"""Every course example, as a student runs it, at its small size."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+COURSE = ROOT / "examples" / "course"
+NAMES = sorted(path.stem for path in COURSE.glob("*.py") if path.stem not in {"common", "gallery"})
+
+
+def run(name, *arguments):
+    command = [sys.executable, str(COURSE / f"{name}.py"), "--threads", "1", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fonts():
+    """Matplotlib says on stderr when it makes its list of fonts, once on a machine."""
+    subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_small_draws_its_picture_and_says_what_it_found(name, tmp_path):
+    done = run(name, "--small", "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.strip().splitlines()
+    assert lines[-1].startswith("found: ")
+    assert sum(line.startswith("found: ") for line in lines) == 1
+    assert f"picture {tmp_path / name}.png" in lines
+    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_documents_what_it_shows_and_stays_short(name):
+    text = (COURSE / f"{name}.py").read_text(encoding="utf-8")
+    title, *paragraphs = text.split('"""')[1].split("\n\n")
+    assert title.endswith(".")
+    assert "\n" not in title
+    assert len(paragraphs) >= 2
+    assert paragraphs[-1].startswith("Course: ")
+    assert text.count("\n") <= 120
+
+
+def test_reads_images_from_a_file(tmp_path):
+    generator = np.random.Generator(np.random.PCG64(0))
+    images = {f"{part}_x": generator.integers(0, 256, (60, 3, 8, 8), np.uint8) for part in ("train", "test")}
+    labels = {f"{part}_y": np.arange(60) % 3 for part in ("train", "test")}
+    np.savez(tmp_path / "images.npz", **images, **labels)
+    done = run("initial_loss", "--small", "--data", tmp_path / "images.npz", "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "−log(1/3) = 1.0986" in done.stdout
+
+
+@pytest.mark.parametrize("content", [None, b"no archive"])
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, content):
+    file = tmp_path / "images.npz"
+    if content is not None:
+        file.write_bytes(content)
+    done = run("initial_loss", "--data", file)
+    assert done.returncode == 1
+    assert done.stderr.startswith("--data: ")
+    assert str(file) in done.stderr
+    assert "Traceback" not in done.stderr
