@@ -26,7 +26,7 @@ VARIANTS = ("magtape", "pytorch:", "pytorch:channels_last+fused")
 
 
 class Training:
-    """Ten-class training of ResNet-18 with a 3 × 3 stem (He et al. 2016): SGD, one cycle, shifted and mirrored images."""
+    """Training of ResNet-18 with a 3 × 3 stem (He et al. 2016): SGD, one cycle, images shifted and mirrored."""
 
     def __init__(self, library: Library, file: str, seed: int, epochs: int) -> None:
         self.library, self.generator = library, np.random.default_rng(seed)
@@ -93,11 +93,14 @@ class Training:
 
 
 def initialised(library: Library, model: Any, seed: int) -> Any:
-    """Give the model weights that depend on the seed alone: He's law, norms and biases as they are."""
+    """Give the model weights that depend on the seed alone: He's law, biases 0; batch norm begins as it does anyway."""
     with library.torch.no_grad():
-        for number, parameter in enumerate(p for p in model.parameters() if p.ndim > 1):
+        for number, (name, parameter) in enumerate(model.named_parameters()):
             shape = tuple(parameter.shape)
-            parameter.copy_(library.tensor(weight(shape, 1000 * seed + number, bias=False)))
+            if len(shape) > 1:
+                parameter.copy_(library.tensor(weight(shape, 1000 * seed + number, bias=False)))
+            elif name.endswith("bias"):
+                parameter.zero_()
     return model
 
 
