@@ -16,6 +16,7 @@ from nn.data import (
     SubsetRandomSampler,
     TensorDataset,
     WeightedRandomSampler,
+    transforms,
 )
 from tests import worker_datasets as data
 from tests.worker_datasets import plain
@@ -301,3 +302,16 @@ def test_a_state_of_another_kind_of_dataset_or_other_shares_is_refused():
         DataLoader(data.Numbered(9)).load_state_dict(state)
     with pytest.raises(ValueError, match="the state had 2 and this loader has 0"):
         DataLoader(data.Share(9)).load_state_dict(state)
+
+
+@pytest.mark.parametrize("options", [{}, {"num_workers": 2, "workers": "threads"}], ids=["alone", "threads"])
+def test_transforms_of_batches_go_on(options):
+    dataset = TensorDataset(torch.arange(10.0).reshape(10, 1, 1, 1).expand(10, 1, 4, 4).clone(), torch.arange(10))
+    transform = transforms.Compose([transforms.RandomCrop(3, padding=1), transforms.MixUp(num_classes=10)])
+    assert_resumes_anywhere(
+        lambda: DataLoader(dataset, batch_size=3, shuffle=True, batch_transform=transform, **options)
+    )
+
+
+def test_transforms_of_an_iterables_batches_go_on():
+    assert_resumes_anywhere(lambda: DataLoader(data.Share(8), batch_size=3, batch_transform=data.draw_and_add))

@@ -197,3 +197,20 @@ def test_empty_batches_and_tensors_pass(kind):
     shapes = [[tuple(each.shape) for each in batch] for batch in DataLoader(dataset, 2, num_workers=1, **kind)]
     assert shapes == [[(2, 0), (2,)]] * 2
     assert list(DataLoader(data.Numbered(0), 2, num_workers=2, **kind)) == []
+
+
+@both
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_batches_are_transformed_alike_by_any_workers(kind, count):
+    options = {"batch_size": 3, "shuffle": True, "batch_transform": data.draw_and_add}
+    for dataset in (TensorDataset(torch.zeros(10, 2), torch.arange(10)), data.Pairs(10)):
+        alone = epoch(dataset, **options)
+        assert alone == epoch(dataset, **options, num_workers=count, **kind)
+        drawn = [row[0] for images, _ in alone for row in images]
+        assert len(set(drawn)) == 10
+        assert sorted(label for _, labels in alone for label in labels) == list(range(10))
+
+
+def test_a_transform_of_batches_is_a_function():
+    with pytest.raises(TypeError, match="DataLoader: batch_transform should be callable, got int"):
+        DataLoader(data.Pairs(3), batch_transform=3)

@@ -27,6 +27,24 @@ class Numbered(Dataset):
         return {"x": np.full(self.width, index, np.float32), "index": index, "drawn": torch.rand(2)}
 
 
+class Pairs(Dataset):
+    """Sample i: two zeros, and i."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return torch.zeros(2), index
+
+
+def draw_and_add(values, others):
+    """Transform a batch: add to each of the values what is drawn for it."""
+    return values + torch.rand(len(values), *[1] * (values.ndim - 1)), others
+
+
 class GlobalDraws(Dataset):
     """Sample i: what Python and NumPy draw."""
 

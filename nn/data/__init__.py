@@ -1,6 +1,7 @@
 """Data sets and the loader that batches them."""
 
 from nn.data import datasets as datasets
+from nn.data import transforms as transforms
 from nn.data.collate import default_collate, default_convert
 from nn.data.dataset import (
     ChainDataset,
@@ -43,4 +44,5 @@ __all__ = [
     "default_convert",
     "get_worker_info",
     "random_split",
+    "transforms",
 ]

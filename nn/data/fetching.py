@@ -25,6 +25,7 @@ class Recipe:
         batched: whether a task is a list of samples, which are collated, or one sample.
         iterable: whether the dataset is iterated rather than indexed.
         batch_size, drop_last: for iterables; other batches are put together by a sampler.
+        batch_transform: what a batch is changed by at the end, or None.
     """
 
     dataset: Any
@@ -34,6 +35,16 @@ class Recipe:
     batch_size: int | None
     drop_last: bool
     worker_init_fn: Callable[[int], Any] | None
+    batch_transform: Callable[..., Any] | None = None
+
+    def finish(self, batch: Any) -> Any:
+        """Return the batch transformed; the entries of a tuple or list are the transform's arguments."""
+        if self.batch_transform is None:
+            return batch
+        if type(batch) not in (tuple, list):
+            return self.batch_transform(batch)
+        result = self.batch_transform(*batch)
+        return type(batch)(result) if type(result) in (tuple, list) else result
 
 
 class Epoch(NamedTuple):
@@ -92,13 +103,19 @@ class MapSource:
 
     def __call__(self, task: Task, seed_globals: Callable[[int], None]) -> Reply:
         """Fetch the batch of a task."""
-        if self._sliced is not None:
+        recipe = self._recipe
+        if self._sliced is not None and recipe.batch_transform is None:
             return Reply(task.number, self._sliced(task.indices))
-        recipe, stream = self._recipe, self._streams(task.number + 1)  # stream 0 is the sampler's
+        stream = self._streams(task.number + 1)  # stream 0 is the sampler's
         seed_globals(stream.key())
         with drawing_from(stream):
-            fetched = samples(recipe.dataset, task.indices) if recipe.batched else recipe.dataset[task.indices]
-            return Reply(task.number, recipe.collate_fn(fetched))
+            return Reply(task.number, recipe.finish(self._collated(task.indices)))
+
+    def _collated(self, indices: Any) -> Any:
+        if self._sliced is not None:
+            return self._sliced(indices)
+        dataset, collate = self._recipe.dataset, self._recipe.collate_fn
+        return collate(samples(dataset, indices) if self._recipe.batched else dataset[indices])
 
 
 def _slicer(recipe: Recipe) -> Callable[[Any], Any] | None:
@@ -160,7 +177,7 @@ class IterableSource:
             batch = self._next()
             if not batch:
                 return Reply(task.number, ended=True)
-            data = self._recipe.collate_fn(batch if self._recipe.batched else batch[0])
+            data = self._recipe.finish(self._recipe.collate_fn(batch if self._recipe.batched else batch[0]))
         stateful = self._iterator if hasattr(self._iterator, "state_dict") else self._recipe.dataset
         return Reply(task.number, data, stateful.state_dict() if hasattr(stateful, "state_dict") else None)
 

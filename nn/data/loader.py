@@ -58,6 +58,8 @@ class DataLoader:
         persistent_workers: keep the workers, and their copies of the dataset, from epoch to epoch.
         in_order: yield batches in the sampler's order; if not, as they come.
         workers: "processes" or "threads".
+        batch_transform: called with each batch before it is yielded, where it was fetched: with images and labels if
+            these are its entries. A transform of `nn.data.transforms` draws anew for each image.
     """
 
     _ready = False
@@ -82,6 +84,7 @@ class DataLoader:
         persistent_workers: bool = False,
         in_order: bool = True,
         workers: str = "processes",
+        batch_transform: Callable[..., Any] | None = None,
     ) -> None:
         check_arguments(locals())
         self.multiprocessing_context = context_of(multiprocessing_context, num_workers, workers)
@@ -91,6 +94,7 @@ class DataLoader:
         self.persistent_workers = persistent_workers
         self.timeout, self.worker_init_fn, self.in_order = timeout, worker_init_fn, in_order
         self.pin_memory, self.generator = pin_memory, generator
+        self.batch_transform = batch_transform
         self._iterable = isinstance(dataset, IterableDataset)
         if sampler is None and not self._iterable:
             sampler = RandomSampler(dataset) if shuffle else SequentialSampler(dataset)
@@ -174,6 +178,7 @@ class DataLoader:
             self.batch_size,
             self.drop_last,
             self.worker_init_fn,
+            self.batch_transform,
         )
         if not self.num_workers:
             return Caller(recipe)

@@ -25,6 +25,9 @@ def check_arguments(given: Mapping[str, Any]) -> None:
             "DataLoader: batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
         )
     _check_batch_size(given["batch_size"], given["drop_last"])
+    transform = given["batch_transform"]
+    if transform is not None and not callable(transform):
+        raise TypeError(f"DataLoader: batch_transform should be callable, got {type(transform).__name__}")
 
 
 def _check_batch_size(size: Any, drop_last: Any) -> None:
