@@ -236,7 +236,7 @@ def test_to_tensor_moves_channels_to_the_front_and_scales_bytes():
     ("value", "dtype", "expected"),
     [
         (np.uint8([0, 51, 255]), torch.float32, np.float32([0, 0.2, 1])),
-        (np.float32([0, 0.2, 1]), torch.uint8, np.uint8([0, 51, 255])),
+        (np.float32([0, 0.2, 0.997, 1]), torch.uint8, np.uint8([0, 51, 255, 255])),
         (np.uint8([0, 51, 255]), torch.int16, np.int16([0, 51 << 7, 255 << 7])),
         (np.int16([0, 51 << 7]), torch.uint8, np.uint8([0, 51])),
         (np.float64([0.25]), torch.float32, np.float32([0.25])),
@@ -414,6 +414,11 @@ def test_erased_rectangles_have_the_area_asked_for():
     assert 0.4 < (rows / columns).min() < (rows / columns).max() < 2.4
     assert erased[:, 0].any()
     assert erased[:, :, -1].any()
+
+
+def test_nothing_is_erased_where_no_rectangle_fits():
+    images = draw(20, 1, 6, 6)
+    np.testing.assert_array_equal(T.RandomErasing(1.0, scale=(0.9, 1.0), ratio=(3, 3.3))(images), images)
 
 
 def test_erased_pixels_take_colors_or_noise():
