@@ -30,6 +30,8 @@ OPTIONAL = {
     "torch",
     "matplotlib",
     "PIL",
+    "pooch",
+    "requests",
     "rich",
     "tqdm",
     "mpi4py",

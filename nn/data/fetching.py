@@ -15,6 +15,7 @@ import numpy as np
 from autograd.random import Generator, drawing_from
 from nn.data.collate import default_collate
 from nn.data.dataset import Subset, TensorDataset, samples
+from nn.data.datasets.images import ImageDataset
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Streams:
 class MapSource:
     """Batches of a dataset that is indexed.
 
-    A `TensorDataset`, or a `Subset` of one, that is collated by default is sliced: one gather per tensor and batch.
+    A dataset of tensors or of images in memory, or a `Subset` of one, that is collated by default is sliced: one gather
+    per tensor and batch.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -125,13 +127,17 @@ def _slicer(recipe: Recipe) -> Callable[[Any], Any] | None:
         indices = np.asarray(dataset.indices, dtype=np.intp)
         chosen = indices if chosen is None else indices[chosen]
         dataset = dataset.dataset
-    if type(dataset) is not TensorDataset or recipe.collate_fn is not default_collate or not recipe.batched:
-        return None
-    if any(tensor.requires_grad for tensor in dataset.tensors):
+    if recipe.collate_fn is not default_collate or not recipe.batched or not _is_sliceable(dataset):
         return None
     if chosen is None:
         return lambda indices: dataset.batch(np.asarray(indices))
     return lambda indices: dataset.batch(chosen[np.asarray(indices)])
+
+
+def _is_sliceable(dataset: Any) -> bool:
+    if isinstance(dataset, ImageDataset):
+        return dataset.sliceable
+    return type(dataset) is TensorDataset and not any(tensor.requires_grad for tensor in dataset.tensors)
 
 
 class IterableSource:

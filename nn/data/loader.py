@@ -20,8 +20,9 @@ FIXED = {"batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "pers
 class DataLoader:
     """Iterate over a dataset in batches.
 
-    A `TensorDataset` (or a `Subset` of one) is sliced: one gather per tensor and batch. Of other datasets the samples
-    are collected, by `__getitems__` where the dataset has it, and stacked by `collate_fn`.
+    A `TensorDataset` (or a `Subset` of one) is sliced: one gather per tensor and batch; so are images in memory that no
+    transform changes. Of other datasets the samples are collected, by `__getitems__` where the dataset has it, and
+    stacked by `collate_fn`.
 
     Workers. `workers="processes"` have a copy of the dataset each, as PyTorch's: Python code runs in parallel, and
     `random` and `numpy.random` are the worker's own. What they are given must be picklable, and a script must start

@@ -1,4 +1,4 @@
-"""Data sets that need no download."""
+"""Handwritten digits that come with scikit-learn."""
 
 import numpy as np
 

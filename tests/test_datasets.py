@@ -1,0 +1,337 @@
+"""Data sets of images: what they hold, and how loaders make batches of them."""
+
+import io
+import pickle
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd
+from nn.data import ConcatDataset, DataLoader, StackDataset, Subset, datasets
+from nn.data.datasets import idx as idx_files
+from tests.image_files import TEST, TRAIN, Cifar, Mnist, drawn, idx, tarred
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def mnist(monkeypatch, tmp_path):
+    """MNIST of a few images, in tmp_path."""
+    files = Mnist()
+    files.patch(monkeypatch, datasets.MNIST)
+    files.write(tmp_path, datasets.MNIST)
+    return files
+
+
+# -- MNIST --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [datasets.MNIST, datasets.FashionMNIST])
+@pytest.mark.parametrize("train", [True, False])
+def test_mnist_is_what_the_files_hold(monkeypatch, tmp_path, kind, train):
+    files = Mnist()
+    files.patch(monkeypatch, kind)
+    files.write(tmp_path, kind)
+    data = kind(tmp_path, train=train)
+    assert data.data.dtype is autograd.uint8
+    assert data.targets.dtype is autograd.int64
+    assert np.array_equal(data.data.numpy(), files.images[train][:, None])
+    assert np.array_equal(data.targets.numpy(), files.labels[train])
+    assert len(data) == (TRAIN if train else TEST)
+    image, label = data[1]
+    assert image.dtype is autograd.float32
+    np.testing.assert_array_equal(image.numpy(), (files.images[train][1:2] / 255).astype(np.float32))
+    assert type(label) is int
+    assert label == files.labels[train][1]
+    assert len(data.classes) == 10
+    assert data.class_to_idx[data.classes[3]] == 3
+
+
+def test_names_of_classes_are_torchvisions():
+    assert datasets.MNIST.classes[7] == "7 - seven"
+    assert datasets.FashionMNIST.classes[9] == "Ankle boot"
+    assert datasets.CIFAR10.classes[6] == "frog"
+    assert (len(set(datasets.CIFAR100.classes)), datasets.CIFAR100.classes[::33]) == (
+        100,
+        ["apple", "forest", "raccoon", "worm"],
+    )
+
+
+def test_numpys_reader_reads_the_same_idx(tmp_path):
+    import gzip
+
+    array = drawn(0, 3, 4, 5)
+    (tmp_path / "x.gz").write_bytes(idx(array))
+    assert np.array_equal(idx_files.read(tmp_path / "x.gz", (3, 4, 5)), array)
+    raw = gzip.decompress((tmp_path / "x.gz").read_bytes())
+    assert np.array_equal(np.frombuffer(raw, ">u4", 3, 4), (3, 4, 5))
+
+
+@pytest.mark.parametrize("index", [-1, np.int64(2), autograd.tensor(2)])
+def test_items_are_found_by_all_kinds_of_integers(mnist, tmp_path, index):
+    image, label = datasets.MNIST(tmp_path)[index]
+    assert np.array_equal(image.numpy() * 255, mnist.images[True][int(index)][None])
+    assert label == mnist.labels[True][int(index)]
+
+
+@pytest.mark.parametrize(
+    ("index", "error"),
+    [(TRAIN, IndexError), (-TRAIN - 1, IndexError), ("a", TypeError), (0.5, TypeError), (None, TypeError)],
+)
+def test_there_are_no_other_items(mnist, tmp_path, index, error):
+    with pytest.raises(error):
+        datasets.MNIST(tmp_path)[index]
+
+
+def test_an_item_is_changed_without_changing_the_data(mnist, tmp_path):
+    data = datasets.MNIST(tmp_path)
+    before = data.data.numpy().copy()
+    data[0][0].zero_()
+    for images, labels in DataLoader(data, 3):
+        images.zero_()
+        labels.zero_()
+    assert np.array_equal(data.data.numpy(), before)
+    assert np.array_equal(data.targets.numpy(), mnist.labels[True])
+
+
+def test_missing_files_are_refused_in_torchvisions_words(tmp_path):
+    with pytest.raises(
+        RuntimeError,
+        match=r"Dataset not found. You can use download=True to download it: .*train-images-idx3-ubyte.gz is missing",
+    ):
+        datasets.MNIST(tmp_path)
+    with pytest.raises(RuntimeError, match=r"Dataset not found. .*cifar-10-binary.tar.gz is missing"):
+        datasets.CIFAR10(tmp_path, train=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_file_is_refused(mnist, tmp_path):
+    path = tmp_path / "MNIST" / "raw" / "train-labels-idx1-ubyte.gz"
+    raw = bytearray(path.read_bytes())
+    raw[-9] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(RuntimeError, match=r"train-labels-idx1-ubyte.gz has the SHA-256 [0-9a-f]{64}, expected"):
+        datasets.MNIST(tmp_path)
+    path.write_bytes(raw[:-1])
+    with pytest.raises(RuntimeError, match=f"has {len(raw) - 1} bytes, expected {len(raw)}"):
+        datasets.MNIST(tmp_path)
+
+
+def test_files_of_the_right_hash_but_another_shape_or_label_are_refused(monkeypatch, tmp_path):
+    files = Mnist()
+    files.labels[True][4] = 10
+    files.contents["train-labels-idx1-ubyte.gz"] = idx(files.labels[True])
+    files.contents["t10k-images-idx3-ubyte.gz"] = idx(drawn(0, TEST, 28, 27))
+    files.patch(monkeypatch, datasets.MNIST)
+    files.write(tmp_path, datasets.MNIST)
+    with pytest.raises(ValueError, match=r"train-labels-idx1-ubyte.gz: label 4 is 10, expected less than 10"):
+        datasets.MNIST(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"t10k-images-idx3-ubyte.gz: its header says \(3, 28, 27\), expected \(3, 28, 28\)"
+    ):
+        datasets.MNIST(tmp_path, train=False)
+
+
+# -- CIFAR --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hundred", [False, True])
+@pytest.mark.parametrize("train", [True, False])
+def test_cifar_is_what_the_archive_holds(monkeypatch, tmp_path, hundred, train):
+    files = Cifar(hundred)
+    files.patch(monkeypatch)
+    files.write(tmp_path)
+    data = files.kind(tmp_path, train)
+    assert np.array_equal(data.data.numpy(), files.images[train])
+    assert np.array_equal(data.targets.numpy(), files.labels[train])
+    assert [each.name for each in tmp_path.iterdir()] == [files.kind.archive.name]
+
+
+def test_records_are_read_block_by_block(monkeypatch, tmp_path):
+    monkeypatch.setattr("nn.data.datasets.cifar.BLOCK", 3)
+    files = Cifar(hundred=True)
+    files.patch(monkeypatch)
+    files.write(tmp_path)
+    assert np.array_equal(datasets.CIFAR100(tmp_path).data.numpy(), files.images[True])
+
+
+def test_the_order_of_members_does_not_matter(monkeypatch, tmp_path):
+    files = Cifar()
+    content = tarred(reversed(files.members))
+    files.patch(monkeypatch, content=content)
+    files.write(tmp_path, content)
+    assert np.array_equal(datasets.CIFAR10(tmp_path).data.numpy(), files.images[True])
+
+
+def other_archives():
+    """Yield archives that hold something else, and what is said of them."""
+    files = Cifar(hundred=True)
+    train, test = (dict(files.members)[f"cifar-100-binary/{name}"] for name in ("train.bin", "test.bin"))
+    name = "cifar-100-binary/train.bin"
+    yield tarred([("cifar-100-binary/test.bin", test)]), "it has no member cifar-100-binary/train.bin"
+    yield tarred([(name, train), (name, train)]), "is there twice"
+    yield tarred([(name, train[:-1])]), f"'{name}' has {len(train) - 1} bytes, expected {len(train)}"
+    yield tarred([("../train.bin", train), ("/cifar-100-binary/train.bin", train)]), "no member"
+    yield tarred([("readme", bytes(2 << 20))]), "more than was expected"
+    wrong = bytearray(train)
+    wrong[1 + 5 * 3074] = 100
+    yield tarred([(name, bytes(wrong))]), "label 5 is 100, expected less than 100"
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w:gz", format=tarfile.USTAR_FORMAT) as archive:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+        yield file.getvalue(), "no regular file"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [pytest.param(*each, id=str(i)) for i, each in enumerate(other_archives())]
+)
+def test_other_archives_are_refused_and_nothing_is_unpacked(monkeypatch, tmp_path, content, message):
+    files = Cifar(hundred=True)
+    files.patch(monkeypatch, content=content)
+    path = files.write(tmp_path, content)
+    with pytest.raises(ValueError, match=message) as caught:
+        datasets.CIFAR100(tmp_path)
+    assert str(path) in str(caught.value)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# -- batches ------------------------------------------------------------------------------------------
+
+
+class Doubled:
+    """A transform that counts its calls."""
+
+    def __init__(self, batched):
+        self.batched, self.shapes = batched, []
+
+    def __call__(self, images):
+        self.shapes.append(tuple(images.shape))
+        return images * 2
+
+
+def test_a_batch_is_sliced_and_equals_its_items(mnist, tmp_path, monkeypatch):
+    data = datasets.MNIST(tmp_path)
+    assert type(data).sliceable.fget(data)
+    batches = list(DataLoader(data, 3))
+    monkeypatch.setattr(datasets.ImageDataset, "sliceable", False)
+    for (images, labels), (each, its) in zip(batches, DataLoader(data, 3), strict=True):
+        assert images.numpy().tobytes() == each.numpy().tobytes()
+        assert labels.dtype is autograd.int64
+        assert labels.tolist() == its.tolist()
+
+
+def test_a_transform_of_batches_is_called_once_for_each(mnist, tmp_path):
+    one, many = Doubled(batched=False), Doubled(batched=True)
+    apart = list(DataLoader(datasets.MNIST(tmp_path, transform=one), 4))
+    together = list(DataLoader(datasets.MNIST(tmp_path, transform=many), 4))
+    assert one.shapes == [(1, 28, 28)] * TRAIN
+    assert many.shapes == [(4, 1, 28, 28), (3, 1, 28, 28)]
+    for a, b in zip(apart, together, strict=True):
+        assert a[0].numpy().tobytes() == b[0].numpy().tobytes()
+        assert a[1].tolist() == b[1].tolist()
+
+
+def test_transforms_see_images_and_labels(mnist, tmp_path):
+    data = datasets.MNIST(tmp_path, transform=lambda image: image.flatten(), target_transform=lambda label: -label)
+    image, label = data[2]
+    assert tuple(image.shape) == (784,)
+    assert label == -int(mnist.labels[True][2])
+    images, labels = next(iter(DataLoader(data, 5)))
+    assert tuple(images.shape) == (5, 784)
+    assert labels.tolist() == [-int(each) for each in mnist.labels[True][:5]]
+
+
+def test_what_a_subclass_overrides_is_heeded(mnist, tmp_path):
+    class Labels(datasets.MNIST):
+        def __getitem__(self, index):
+            return super().__getitem__(index)[1]
+
+    Mnist().write(tmp_path, Labels)
+    (labels,) = DataLoader(Labels(tmp_path), TRAIN)
+    assert labels.tolist() == mnist.labels[True].tolist()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda data: Subset(data, [4, 2]),
+        lambda data: ConcatDataset([Subset(data, [4]), Subset(data, [2])]),
+        lambda data: StackDataset(Subset(data, [4, 2])),
+    ],
+)
+def test_other_datasets_are_made_of_it(mnist, tmp_path, part):
+    (batch,) = DataLoader(part(datasets.MNIST(tmp_path)), 2)
+    images, labels = batch[0] if len(batch) == 1 else batch
+    assert labels.tolist() == mnist.labels[True][[4, 2]].tolist()
+    np.testing.assert_array_equal(images.numpy() * 255, mnist.images[True][[4, 2]][:, None])
+
+
+@pytest.mark.parametrize("workers", ["processes", "threads"])
+def test_workers_make_the_same_batches(mnist, tmp_path, workers):
+    data = datasets.MNIST(tmp_path)
+    loader = DataLoader(data, 3, num_workers=2, workers=workers)
+    for (images, labels), (each, its) in zip(DataLoader(data, 3), loader, strict=True):
+        assert images.numpy().tobytes() == each.numpy().tobytes()
+        assert labels.tolist() == its.tolist()
+
+
+def test_pickled_data_are_the_same(mnist, tmp_path):
+    data = pickle.loads(pickle.dumps(datasets.MNIST(tmp_path)))
+    assert np.array_equal(data.data.numpy(), mnist.images[True][:, None])
+    assert repr(data) == "MNIST(7 images of 1×28×28, 10 classes)"
+
+
+def test_importing_the_library_imports_no_extra():
+    code = "import sys, nn; print([each for each in ('pooch', 'PIL', 'requests', 'sklearn', 'tarfile') if each in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# -- NumPy archives -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_files_are_read(tmp_path, save):
+    x = {"train_x": drawn(0, 5, 3, 4, 4), "test_x": drawn(1, 2, 3, 4, 4).astype(np.float64)}
+    y = {"train_y": np.arange(5, dtype=np.uint8), "test_y": np.arange(2)[::-1], "other": np.zeros(1)}
+    save(tmp_path / "a b.npz", **x, **y)
+    train, test = datasets.from_npz(tmp_path / "a b.npz")
+    np.testing.assert_array_equal(train.tensors[0].numpy(), (x["train_x"] / 255).astype(np.float32))
+    np.testing.assert_array_equal(test.tensors[0].numpy(), x["test_x"].astype(np.float32))
+    assert [test.tensors[1].tolist(), train.tensors[1].tolist()] == [[1, 0], [0, 1, 2, 3, 4]]
+    assert {each.dtype for each in (test.tensors[1], train.tensors[1])} == {autograd.int64}
+
+
+def test_npz_arrays_of_columns_first_are_read(tmp_path):
+    x = np.asfortranarray(drawn(0, 5, 3, 4, 4))
+    np.savez(tmp_path / "a.npz", train_x=x, train_y=np.zeros(5, int), test_x=x, test_y=np.zeros(5, int))
+    np.testing.assert_array_equal(datasets.from_npz(tmp_path / "a.npz")[1].tensors[0].numpy() * 255, x)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"test_y": None}, "there is no array test_y"),
+    ({"train_x": np.zeros((5, 16), np.uint8)}, r"train_x is \(5, 16\) uint8, expected \(N, C, H, W\)"),
+    ({"train_x": np.zeros((5, 1, 2, 2), np.int64)}, "train_x is .* int64, expected"),
+    ({"test_x": np.zeros((4, 1, 2, 2), np.uint8)}, r"test_y is \(5,\) int64, expected integers \(4,\)"),
+    ({"train_y": np.zeros(5)}, r"train_y is \(5,\) float64, expected integers"),
+    ({"train_y": np.array([None] * 5)}, "header|type"),
+])  # fmt: skip
+def test_other_npz_files_are_refused(tmp_path, change, message):
+    x, y = np.zeros((5, 1, 2, 2), np.uint8), np.zeros(5, int)
+    arrays = {"train_x": x, "train_y": y, "test_x": x, "test_y": y, **change}
+    np.savez(tmp_path / "a.npz", **{name: array for name, array in arrays.items() if array is not None})
+    with pytest.raises(ValueError, match=message) as caught:
+        datasets.from_npz(tmp_path / "a.npz")
+    assert str(tmp_path / "a.npz") in str(caught.value)
+
+
+def test_missing_npz_files_are_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        datasets.from_npz(tmp_path / "a.npz")
