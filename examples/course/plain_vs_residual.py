@@ -95,7 +95,7 @@ def main() -> None:
     common.save(figure, options, "plain_vs_residual")
     common.say(
         f"after {epochs} epochs the plain net of 34 layers has {ratio[0]:.1f} times the training loss of that of 18 "
-        f"({last[34, False]:.3f} and {last[18, False]:.3f}), the residual one of 34 layers {ratio[1]:.1f} times that of "
+        f"({last[34, False]:.3f} and {last[18, False]:.3f}), the residual one of 34 {ratio[1]:.1f} times that of "
         f"18 ({last[34, True]:.3f} and {last[18, True]:.3f}); means of {seeds} seeds."
     )
 
