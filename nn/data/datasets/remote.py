@@ -2,13 +2,12 @@
 
 import contextlib
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nn.data.datasets.resuming import Resuming
+from nn.data.datasets.resuming import Resuming, sha256_of
 
 
 class Remote(NamedTuple):
@@ -41,8 +40,7 @@ def _wrong(file: Remote, path: Path) -> str | None:
         return "is missing"
     if path.stat().st_size != file.size:
         return f"has {path.stat().st_size} bytes, expected {file.size}"
-    with open(path, "rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
+    found = sha256_of(path)
     return None if found == file.sha256 else f"has the SHA-256 {found}, expected {file.sha256}"
 
 
@@ -58,13 +56,12 @@ def _fetch(file: Remote, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{file.name}.part")
     failures = []
-    with _alone(partial):
-        if _wrong(file, path) is None:  # another process was faster
-            partial.unlink()
-            return
-        for mirror in file.mirrors:
+    for mirror in file.mirrors:
+        with _alone(partial):
+            if _wrong(file, path) is None:  # another process was faster
+                return
             try:
-                downloader = Resuming(partial, file.size)
+                downloader = Resuming(partial, file.size, file.sha256)
                 pooch.retrieve(mirror + file.name, f"sha256:{file.sha256}", file.name, path.parent, None, downloader)
                 return
             except Exception as error:  # of pooch, requests, urllib3 and the system: each is a reason to go on
@@ -78,7 +75,18 @@ def _alone(partial: Path) -> Iterator[None]:
     while True:
         with open(partial, "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(file.fileno()), partial.stat()):  # it was not renamed meanwhile
-                    yield
-                    return
+            if not _is_open_at(partial, file.fileno()):
+                continue  # whom we waited for has renamed it
+            try:
+                yield
+            finally:
+                if _is_open_at(partial, file.fileno()) and not partial.stat().st_size:
+                    partial.unlink()
+            return
+
+
+def _is_open_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

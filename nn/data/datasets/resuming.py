@@ -2,9 +2,10 @@
 
 What has come lies in a partial file; beside it is written from where: the address, and the server's entity tag or date
 of change. The rest is asked for with a Range (RFC 9110, 14) and taken if the server says that it is the rest of a file
-of the right size, at the same address also of the same tag or date. Pooch's look at the hash has the last word.
+of the right size, at the same address also of the same tag or date. The hash has the last word.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -20,20 +21,21 @@ class Resuming:
 
     Args:
         partial: where what has come is kept.
-        size: how many bytes the file has.
+        size, sha256: the file's.
     """
 
-    def __init__(self, partial: Path, size: int) -> None:
-        self._partial, self._size = partial, size
+    def __init__(self, partial: Path, size: int, sha256: str) -> None:
+        self._partial, self._size, self._sha256 = partial, size, sha256
         self._origin = partial.with_name(partial.name + ".json")
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
         """Put the file at `output_file`."""
         begin = self._partial.stat().st_size
-        if not 0 < begin < self._size or not self._request(url, begin):
+        whole = begin == self._size or (0 < begin < self._size and self._request(url, begin))
+        if not whole or sha256_of(self._partial) != self._sha256:
             self._request(url, 0)
         os.replace(self._partial, output_file)
-        self._origin.unlink()
+        self._origin.unlink(missing_ok=True)
 
     def _request(self, url: str, begin: int) -> bool:
         """Ask for the bytes from `begin` on and write them; return False if it is not the rest that came."""
@@ -80,6 +82,12 @@ class Resuming:
             done = file.tell()
         if done < self._size:
             raise ConnectionError(f"the server closed the connection after {done} of {self._size} bytes")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Progress:
