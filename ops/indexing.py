@@ -18,6 +18,7 @@ from autograd.tensor import Tensor
 from autograd.views import assign, mark_written, overlaps, refuse_hidden, write, writes_of
 from ops.comparison import as_filling, chosen
 from ops.dims import named
+from ops.lazy_kernels import lookup
 from ops.lazy_kernels import rows as row_kernels
 from ops.shape import expand, movedim, reshape
 from ops.slicing import sliced
@@ -26,6 +27,8 @@ Sizes = tuple[int, ...]
 
 FULL = slice(None)
 ZERO = np.zeros(())
+FEW = 4096
+"""Product of the sizes of two indices up to which NumPy takes both sooner than they are joined to one."""
 
 
 # -- arrays of positions -------------------------------------------------------------------------------------
@@ -39,8 +42,9 @@ def indexed(x: np.ndarray, *indices: np.ndarray, dims: Sizes) -> np.ndarray:
     neighbours.
     """
     try:
-        return x.take(indices[0], axis=dims[0]) if len(dims) == 1 else x[_key(indices, dims)]
-    except IndexError:
+        array, places, at = _joined(x, indices, dims)
+        return array.take(places[0], axis=at[0]) if len(at) == 1 else array[_key(places, at)]
+    except (IndexError, ValueError):
         _refuse(x.shape, indices, dims)
         raise
 
@@ -129,7 +133,8 @@ def _(batch: Batch, x: Any, value: Any, *indices: Any, dims: Sizes) -> Any:
 def put(x: np.ndarray, value: Any, indices: Sequence[np.ndarray], dims: Sizes) -> None:
     """Write `value`, broadcast, into x at the indices."""
     try:
-        x[_key(indices, dims)] = value
+        array, places, at = _joined(x, indices, dims)
+        array[_key(places, at)] = value
     except IndexError:
         _refuse(x.shape, indices, dims)
         raise
@@ -139,6 +144,20 @@ def put(x: np.ndarray, value: Any, indices: Sequence[np.ndarray], dims: Sizes) -
             f"shape mismatch: value tensor of shape {list(np.shape(value))} cannot be broadcast to indexing "
             f"result of shape {list(shape)}"
         ) from None
+
+
+def _joined(
+    x: np.ndarray, indices: Sequence[np.ndarray], dims: Sizes
+) -> tuple[np.ndarray, Sequence[np.ndarray], Sizes]:
+    """Return x with `dims` made one, and one index into that, where x and so many indices allow it."""
+    if len(dims) == 1 or indices[0].size * indices[1].size <= FEW:
+        return x, indices, dims
+    first, last = dims[0], dims[-1] + 1
+    if last - first != len(dims) or not x.flags.c_contiguous:
+        return x, indices, dims
+    sizes = x.shape[first:last]
+    merged = x.reshape(*x.shape[:first], math.prod(sizes), *x.shape[last:])
+    return merged, (lookup.join(indices, sizes),), (first,)
 
 
 def _key(indices: Sequence[np.ndarray], dims: Sizes) -> tuple[Any, ...]:
@@ -166,10 +185,9 @@ def check_bounds(index: np.ndarray, dim: int, size: int) -> None:
 
 def _rows(x: np.ndarray, indices: Sequence[np.ndarray], dims: Sizes, shape: Sizes) -> tuple[np.ndarray, np.ndarray]:
     """Return where each indexed element is, counted over `dims` in C order, and x as (positions, rest)."""
-    index = np.zeros((), np.intp)
-    for each, dim in zip(indices, dims, strict=True):
-        counted_back = each.size and each.min() < 0
-        index = index * shape[dim] + (np.where(each < 0, each + shape[dim], each) if counted_back else each)
+    index, size = lookup.join(indices, [shape[dim] for dim in dims]), shape[dims[0]]
+    if len(dims) == 1 and index.size and index.min() < 0:
+        index = np.where(index < 0, index + size, index)
     start = dims[0] if dims[-1] - dims[0] + 1 == len(dims) else 0
     front = range(start, start + index.ndim)
     x = x.transpose((*front, *[i for i in range(x.ndim) if i not in front]))

@@ -40,6 +40,49 @@ def test_moves(real, threads, name, sizes, seed, strided):
     assert np.array_equal(y, expected)
 
 
+def place_by_place(indices, sizes):
+    """Return, for each position of indices of one shape, its number in an array of `sizes`."""
+    joined = np.zeros(indices[0].shape, np.int64)
+    for position in np.ndindex(joined.shape):
+        for index, size in zip(indices, sizes, strict=True):
+            joined[position] = joined[position] * size + index[position] % size
+    return joined
+
+
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=2, max_size=4),
+    shape=st.sampled_from([(), (0,), (1,), (7,), (3, 4), (2, 0), (40,)]),
+    seed=st.integers(0, 99),
+    strided=st.booleans(),
+)
+def test_join(sizes, shape, seed, strided):
+    rng = np.random.default_rng(seed)
+    indices = [rng.integers(-size, size, shape).astype(rng.choice([np.int32, np.int64])) for size in sizes]
+    expected = place_by_place(indices, sizes)
+    if strided:
+        indices = [np.repeat(index[..., None], 2, -1)[..., 0] for index in indices]
+    found = lookup.join(indices, sizes)
+    assert found.dtype == np.int64
+    assert np.array_equal(found, expected)
+
+
+def test_join_broadcasts():
+    rows, columns = np.array([[2], [-1], [0]]), np.array([1, -4, 3, 0])
+    both = np.broadcast_arrays(rows, columns)
+    assert np.array_equal(lookup.join((rows, columns), (3, 4)), place_by_place(both, (3, 4)))
+    with pytest.raises(ValueError, match="broadcast"):
+        lookup.join((np.zeros(3, np.int64), np.zeros(2, np.int64)), (3, 4))
+
+
+@pytest.mark.parametrize("bad", [4, -5, np.iinfo(np.int64).min, np.iinfo(np.int64).max])
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_join_refuses_an_index_outside(bad, which):
+    indices = [np.zeros(1001, np.int64) for _ in range(3)]
+    indices[which][700] = bad
+    with pytest.raises(IndexError, match="out of bounds"):
+        lookup.join(indices, (4, 4, 4))
+
+
 @given(st.lists(st.integers(-2, 6), max_size=40))
 def test_any_outside(numbers):
     expected = any(not 0 <= n < 5 for n in numbers)

@@ -219,6 +219,60 @@ def test_index_errors(make):
         autograd.zeros(3, 4)[make(autograd)] = 1.0
 
 
+def many(*shape, below):
+    return np.random.default_rng(below).integers(-below, below, shape)
+
+
+MANY = {  # enough positions for several indices to be joined
+    "pairs": lambda i: (i(300, below=5), i(300, below=6)),
+    "pairs_2d": lambda i: (i(20, 9, below=5), i(20, 9, below=6)),
+    "all_dims": lambda i: (i(99, below=5), i(99, below=6), i(99, below=4), i(99, below=3)),
+    "outer": lambda i: (i(90, 1, below=5), i(60, below=6)),
+    "middle": lambda i: (slice(None), i(80, below=6), i(80, below=4)),
+    "at_end": lambda i: (..., i(80, below=4), i(1, 80, below=3)),
+    "apart": lambda i: (i(80, below=5), slice(None), i(80, below=4)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool"])
+@pytest.mark.parametrize("permutation", [(0, 1, 2, 3), (1, 0, 3, 2)], ids=["contiguous", "permuted"])
+@pytest.mark.parametrize("name", MANY)
+def test_many_positions(name, permutation, dtype):
+    sizes = [(5, 6, 4, 3)[i] for i in permutation]
+    values = (draw(*sizes) * 3).astype(dtype)
+
+    def index(t):
+        return MANY[name](lambda *shape, below: t.tensor(many(*shape, below=below)))
+
+    def write(t):
+        def function(x):
+            y = x.permute(*permutation).clone()
+            y[index(t)] = 1
+            return y
+
+        return function
+
+    order = 2 if dtype == "float64" else 0  # in float32 the order of sums is seen
+    ours, theirs = index(autograd), index(torch)
+    compare(lambda x: x.permute(*permutation)[ours], lambda x: x.permute(*permutation)[theirs], values, order=order)
+    compare(write(autograd), write(torch), values, order=order)
+
+
+def test_many_positions_outside():
+    rows, columns = np.zeros(3000, np.int64), np.zeros(3000, np.int64)
+    for bad in (5, -6):
+        columns[1234] = bad
+        with pytest.raises(IndexError) as theirs:
+            torch.zeros(4, 5)[torch.tensor(rows), torch.tensor(columns)]
+        with pytest.raises(IndexError) as ours:
+            autograd.zeros(4, 5)[autograd.tensor(rows), autograd.tensor(columns)]
+        assert str(ours.value) == str(theirs.value)
+        with pytest.raises(IndexError, match=f"index {bad} .* dimension 1 with size 5"):
+            autograd.zeros(4, 5)[autograd.tensor(rows), autograd.tensor(columns)] = 1.0
+    with pytest.raises(IndexError, match="could not be broadcast"):
+        autograd.zeros(4, 5)[autograd.tensor(rows), autograd.tensor(columns[:7])]
+
+
 def test_index_error_names_index_and_size():
     for index in (5, [5], [0, 5], (slice(None), [5])):
         with pytest.raises(IndexError, match=r"index 5 .* size 3"):
