@@ -84,14 +84,12 @@ def main() -> None:
     x = torch.linspace(-3, 3, 121)
     for name, activation in ACTIVATIONS.items():
         y = activation()(x) if activation else torch.maximum(0.5 * x + 0.5, -0.7 * x - 0.5)
-                axes["a"].plot(x.numpy(), y.numpy())
+        axes["a"].plot(x.numpy(), y.numpy())
         losses = common.smooth(curves[name], max(1, len(curves[name]) // (2 * epochs)))
         epoch = np.arange(1, len(losses) + 1) * epochs / len(losses)
         axes["b"].semilogy(epoch, losses, label=f"{name}: {passed[name]:.1g}")
     axes["a"].set(xlabel="x", ylabel="y", ylim=(-2, 3), title="the functions (maxout: one it may learn)")
-    axes["b"].set(
-        xlabel="epoch", ylabel="cross-entropy in training", title=f"training with {DEPTH} hidden layers"
-    )
+    axes["b"].set(xlabel="epoch", ylabel="cross-entropy in training", title=f"training with {DEPTH} hidden layers")
     axes["b"].set_ylim(bottom=1e-4)
     axes["b"].legend(title="first layer's gradient / last layer's, at the start", ncols=2, loc="lower left")
     common.save(figure, options, "activations")

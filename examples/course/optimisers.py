@@ -2,8 +2,7 @@
 
 Below, a narrow valley, f(x, y) = x²/20 + y²: plain gradient descent bounces off the walls and creeps along the
 floor, momentum rolls on (and past), the others divide every coordinate by the size of its own gradients and so go
-diagonally. The other pictures show the same on a net: each optimiser with every learning rate, and the losses of each
-with its best one.
+diagonally. Above, the same five train a net: each at its best learning rate, and how the outcome depends on the rate.
 
 Course: midterm review, optimization (p. 21: "SGD+momentum, AdaGrad, RMSProp, Adam"); Kingma & Ba, Adam, ICLR 2015.
 """
