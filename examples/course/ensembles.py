@@ -45,44 +45,28 @@ def every_head(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(scores.flatten(0, 1), labels.repeat_interleave(MEMBERS))
 
 
-def train(net: nn.Module, data: common.Data, epochs: int, cycles: int = 1, **more: object) -> list[float]:
-    """Train with a learning rate that falls from 0.01 to 0 along a cosine, in each cycle anew."""
+def train(net: nn.Module, data: common.Data, epochs: int, loss: object = F.cross_entropy) -> nn.Module:
+    """Train with a learning rate that falls from 0.01 to 0 along a cosine; return the net."""
     optimizer = optim.Adam(net.parameters(), lr=0.01)
-    scheduler = optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, epochs // cycles)
-    seen = more.pop("after_epoch", lambda epoch: None)
-
-    def after_epoch(epoch: int) -> None:
-        seen(epoch)
-        scheduler.step()
-
-    return common.train(net, data, epochs, optimizer, batch_size=32, after_epoch=after_epoch, **more)
+    scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+    common.train(net, data, epochs, optimizer, 32, loss, after_epoch=lambda epoch: scheduler.step())
+    return net
 
 
 def members(data: common.Data, images: torch.Tensor, classes: int, epochs: int) -> dict[str, np.ndarray]:
     """Return the probabilities (members, N, K) that each kind of ensemble gives to the images."""
-    inputs = images.shape[1]
+    inputs, net = images.shape[1], mlp(images.shape[1], classes)
 
     def probabilities(net: nn.Module) -> np.ndarray:
         return common.predict(net, images).softmax(-1).numpy()
 
-    independent = []
-    for _ in range(MEMBERS):
-        net = mlp(inputs, classes)
-        train(net, data, epochs)
-        independent.append(probabilities(net))
-    heads = Heads(inputs, classes)
-    train(heads, data, epochs, loss=every_head)
-    net, snapshots, length = mlp(inputs, classes), [], epochs // MEMBERS
-
-    def snapshot(epoch: int) -> None:
-        if epoch % length == 0:
-            snapshots.append(probabilities(net))
-
-    train(net, data, epochs, cycles=MEMBERS, after_epoch=snapshot)
+    heads = train(Heads(inputs, classes), data, epochs, every_head)
     return {
-        "independent nets": np.array(independent),
+        "independent nets": np.array(
+            [probabilities(train(mlp(inputs, classes), data, epochs)) for _ in range(MEMBERS)]
+        ),
         "heads on a trunk": probabilities(heads).swapaxes(0, 1),
-        "snapshots of one run": np.array(snapshots),
+        "snapshots of one run": np.array([probabilities(train(net, data, epochs // MEMBERS)) for _ in range(MEMBERS)]),
     }
 
 

@@ -47,7 +47,7 @@ def main() -> None:
         net = TwoLayerNet(scale, images[0].numel(), classes)
         start[scale] = F.cross_entropy(common.predict(net, images), labels).item()
         optimizer = optim.SGD(net.parameters(), lr=0.005)
-        curves[scale] = common.train(net, (images, labels), 2 if options.small else 10, optimizer, batch_size=8)
+        curves[scale] = common.train(net, (images, labels), 1 if options.small else 10, optimizer, batch_size=8)
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     left.loglog(SCALES, start.values(), "o-")
