@@ -19,7 +19,8 @@ class Transform:
     per call.
     """
 
-    takes_batch = False  # whether images of a batch are mixed, so that it cannot be applied to some of them
+    batched = True  # a data set may give it the images of a whole batch
+    mixes = False  # whether images of a batch are mixed, so that it cannot be applied to some of them
 
     def __call__(self, *inputs: Any) -> Any:
         given = inputs if len(inputs) != 1 else inputs[0]

@@ -9,7 +9,19 @@ from nn.data.transforms.arguments import probability
 from nn.data.transforms.base import Transform, array_of, as_batch, like, pixels, random
 
 
-class Compose(Transform):
+class _Container(Transform):
+    transforms: list[Callable[..., Any]]
+
+    @property
+    def batched(self) -> bool:  # type: ignore[override]  # it depends on the others
+        return all(getattr(transform, "batched", False) for transform in self.transforms)
+
+    @property
+    def mixes(self) -> bool:  # type: ignore[override]  # it depends on the others
+        return any(getattr(transform, "mixes", False) for transform in self.transforms)
+
+
+class Compose(_Container):
     """One transform after the other; each is any function of what the one before returned."""
 
     def __init__(self, transforms: Sequence[Callable[..., Any]]) -> None:
@@ -18,13 +30,11 @@ class Compose(Transform):
     def __call__(self, *inputs: Any) -> Any:
         return _in_turn(self.transforms, inputs)
 
-    @property
-    def takes_batch(self) -> bool:  # type: ignore[override]  # it depends on the others
-        return any(map(_takes_batch, self.transforms))
-
 
 class Lambda(Transform):
     """Apply a function to each input, or to those of the given types."""
+
+    batched = False
 
     def __init__(self, lambd: Callable[[Any], Any], *types: type) -> None:
         if not callable(lambd):
@@ -43,17 +53,11 @@ class Identity(Transform):
         return inputs[0] if len(inputs) == 1 else inputs
 
 
-class _Choosing(Transform):
+class _Choosing(_Container):
     """Applies one of several transforms, anew for each image of a batch.
 
     Where one of them mixes images (`MixUp`, `CutMix`), the choice is made for the whole batch.
     """
-
-    transforms: list[Callable[..., Any]]
-
-    @property
-    def takes_batch(self) -> bool:  # type: ignore[override]  # it depends on the others
-        return any(map(_takes_batch, self.transforms))
 
     def choices(self, count: int) -> np.ndarray:
         """Draw for each of `count` images which transform it gets."""
@@ -64,7 +68,7 @@ class _Choosing(Transform):
         raise NotImplementedError(f"{type(self).__name__} must define apply")
 
     def __call__(self, *inputs: Any) -> Any:
-        return self.apply(int(self.choices(1)[0]), *inputs) if self.takes_batch else super().__call__(*inputs)
+        return self.apply(int(self.choices(1)[0]), *inputs) if self.mixes else super().__call__(*inputs)
 
     def _of_images(self, images: Any) -> Any:
         name = type(self).__name__
@@ -134,10 +138,6 @@ def _in_turn(transforms: Sequence[Callable[..., Any]], inputs: tuple[Any, ...]) 
         result = transform(*inputs)
         inputs = result if len(inputs) > 1 else (result,)
     return result
-
-
-def _takes_batch(transform: Any) -> bool:
-    return getattr(transform, "takes_batch", False)
 
 
 def _checked(name: str, transforms: Any) -> list[Callable[..., Any]]:

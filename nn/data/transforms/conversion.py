@@ -16,6 +16,8 @@ class ToTensor(Transform):
     Unsigned bytes become float32 in [0, 1]; other types keep their values. Takes PIL images, too.
     """
 
+    batched = False
+
     def _of_images(self, image: Any) -> Tensor:
         if not isinstance(image, np.ndarray) and not hasattr(image, "__array_interface__"):
             raise TypeError(f"ToTensor: expected a NumPy array or a PIL image, got {type(image).__name__}")

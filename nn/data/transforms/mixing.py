@@ -13,7 +13,7 @@ from nn.data.transforms.filtering import rectangles
 
 
 class _Mixing(Transform):
-    takes_batch = True
+    mixes = True
 
     def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None) -> None:
         if not alpha > 0:

@@ -10,10 +10,12 @@ except ImportError:
 
 
 def _line(epoch: int, epochs: int, figures: dict[str, float]) -> str:
+    watched = "test" if "test_loss" in figures else "validation"
     return (
         f"epoch {epoch:>{len(str(epochs))}}/{epochs}  "
         f"loss {figures['loss']:.4f}  accuracy {100 * figures['accuracy']:6.2f} %  "
-        f"test loss {figures['test_loss']:.4f}  test accuracy {100 * figures['test_accuracy']:6.2f} %"
+        f"{watched} loss {figures[f'{watched}_loss']:.4f}  "
+        f"{watched} accuracy {100 * figures[f'{watched}_accuracy']:6.2f} %"
     )
 
 

@@ -16,15 +16,25 @@ import nn
 
 
 def draw_all(
-    model: nn.Module, history: list[dict[str, float]], test_set: Any, chosen: np.ndarray, folder: Path
+    model: nn.Module,
+    history: list[dict[str, float]],
+    image: autograd.Tensor,
+    labels: np.ndarray,
+    chosen: np.ndarray,
+    folder: Path,
 ) -> list[Path]:
-    """Draw every picture that applies to the model; return the files."""
-    images, labels = (tensor.array for tensor in test_set.tensors)
+    """Draw every picture that applies to the model; return the files.
+
+    Args:
+        history: figures by epoch.
+        image: one that the model is shown.
+        labels, chosen: the classes of the test images, and those that the model chose for them.
+    """
     figures = {"curves.png": curves(history), "confusion.png": confusion(labels, chosen)}
     first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
     if first is not None:
         figures["filters.png"] = filters(first)
-        figures["features.png"] = feature_maps(model, images[:1])
+        figures["features.png"] = feature_maps(model, image.array[None])
     files = []
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=120, bbox_inches="tight")
@@ -34,11 +44,12 @@ def draw_all(
 
 
 def curves(history: list[dict[str, float]]) -> Any:
-    """Loss and accuracy by epoch, on training and test images."""
+    """Loss and accuracy by epoch, on training images and on those that were watched."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     epochs = range(1, len(history) + 1)
+    watched = "validation" if history and "validation_loss" in history[0] else "test"
     for axes, name, scale in ((left, "loss", 1), (right, "accuracy", 100)):
-        for key, label in ((name, "training"), (f"test_{name}", "test")):
+        for key, label in ((name, "training"), (f"{watched}_{name}", watched)):
             axes.plot(epochs, [scale * each[key] for each in history], label=label)
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
