@@ -22,6 +22,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 _LIBRARY = tuple(str(_ROOT / package) + os.sep for package in ("autograd", "ops", "nn"))
 
 
+WRITING = "autograd.views"  # the family of ops that write in place
+
+
 class Op(NamedTuple):
     """What a watcher is told of an op that is no primitive."""
 
@@ -34,6 +37,11 @@ def watch(op: Any, inputs: Sequence[Any], parameters: dict[str, Any], output: np
     """Show all watchers what an op has computed."""
     for watcher in list(watchers):
         watcher(op, inputs, parameters, output)
+
+
+def watch_write(by: str, target: Any, values: Any) -> None:
+    """Show all watchers what an op has written in place: inputs are the target and the values, the target is output."""
+    watch(Op(by, WRITING, ("input", "value")), (target, values), {}, target.array)
 
 
 def check_gradients(node: Any, grads: Sequence[Any]) -> None:

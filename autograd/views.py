@@ -24,7 +24,7 @@ from autograd.node import Leaf, positions
 from autograd.primitive import FIRST, SECOND, cast, primitive
 from autograd.recorded import Recorded, record
 from autograd.tensor import Tensor
-from autograd.tracing import Trace, tracers
+from autograd.tracing import Trace, tracers, watch_write, watchers
 
 CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}  # an in-place result may not be of a higher one than its target
 
@@ -365,6 +365,8 @@ def write(target: Tensor, values: Any, by: str) -> None:
         )
     np.copyto(array, values, casting="unsafe")
     mark_written(target, by)
+    if watchers:
+        watch_write(by, target, values)
 
 
 def _check_history(target: Tensor, by: str) -> None:

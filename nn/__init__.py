@@ -36,6 +36,7 @@ from nn.attention import MultiheadAttention
 from nn.containers import ModuleDict, ModuleList, Sequential
 from nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from nn.dropout import Dropout, Dropout1d, Dropout2d
+from nn.drawing import draw
 from nn.flatten import Flatten, Unflatten
 from nn.linear import Bilinear, Identity, Linear
 from nn.loss import (
@@ -200,6 +201,7 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "data",
+    "draw",
     "functional",
     "init",
     "models",

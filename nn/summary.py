@@ -2,19 +2,17 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from autograd import dtypes
 from autograd.grad_mode import no_grad
-from autograd.random import get_rng_state, set_rng_state
 from autograd.tensor import Tensor
 from nn.conv import _Conv, _ConvTranspose
 from nn.linear import Bilinear, Linear
 from nn.module import Module
+from nn.trial_run import materialise, tensors_in, undisturbed
 
 Shape = tuple[int, ...]
 
@@ -108,9 +106,9 @@ def summary(model: Module, *inputs: Any, dtype: Any = None, depth: int | None = 
         raise TypeError(
             "summary: give the model's input: a shape such as (1, 3, 32, 32), or the arguments of its forward"
         )
-    arguments = [_materialise(x, model, dtype) for x in inputs]
+    arguments = [materialise(x, model, dtype) for x in inputs]
     table = _Table(model)
-    with _undisturbed(model), no_grad():
+    with undisturbed(model), no_grad():
         handles = [hook for module in model.modules() for hook in table.watch(module)]
         try:
             model(*arguments)
@@ -124,45 +122,11 @@ def summary(model: Module, *inputs: Any, dtype: Any = None, depth: int | None = 
         total_parameters=sum(p.numel() for p in parameters),
         trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
         total_multiply_adds=sum(row.multiply_adds for row in table.rows),
-        input_bytes=sum(x.nbytes for x in _tensors(arguments)),
+        input_bytes=sum(x.nbytes for x in tensors_in(arguments)),
         activation_bytes=sum(row.memory for row in table.rows if row.is_leaf),
         parameter_bytes=sum(x.nbytes for x in (*parameters, *model.buffers())),
         rows=_down_to(depth, table.rows, model),
     )
-
-
-def _materialise(given: Any, model: Module, dtype: Any) -> Any:
-    """Return zeros for a shape, and anything else as it is."""
-    if not (isinstance(given, (tuple, list)) and given and all(isinstance(n, (int, np.integer)) for n in given)):
-        return given
-    if dtype is None:
-        floating = (p.array.dtype for p in model.parameters() if p.is_floating_point())
-        return Tensor(np.zeros(given, next(floating, dtypes.default_float())))
-    return Tensor(np.zeros(given, dtypes.as_numpy(dtype)))
-
-
-@contextmanager
-def _undisturbed(model: Module) -> Iterator[None]:
-    """Put the model into eval mode for a while; then put back modes, hooks, buffers and the random state."""
-    modules = list(model.modules())
-    states = [(vars(module), module.training, module._hooks) for module in modules]
-    buffers = [
-        (vars(module), name, buffer, buffer.array.copy())
-        for module in modules
-        for name, buffer in module._buffers.items()
-        if buffer is not None
-    ]
-    random = get_rng_state()
-    try:
-        model.eval()
-        yield
-    finally:
-        set_rng_state(random)
-        for own, training, hooks in states:
-            own.update(training=training, _hooks=hooks)
-        for own, name, buffer, values in buffers:
-            own[name] = buffer
-            buffer.array[...] = values
 
 
 class _Table:
@@ -205,7 +169,7 @@ class _Table:
 
     def _leave(self, module: Module, args: Any, kwargs: Any, output: Any) -> None:
         row = self.running.pop()
-        inputs, tensors = list(_tensors([args, kwargs])), list(_tensors(output))
+        inputs, tensors = list(tensors_in([args, kwargs])), list(tensors_in(output))
         row.output_shapes = [tuple(y.shape) for y in tensors]
         row.memory = sum(y.nbytes for y in tensors if not any(_shared(x, y) for x in inputs))
         for kind, count in MULTIPLY_ADDS.items():
@@ -221,18 +185,6 @@ class _Table:
 
 def _shared(x: Tensor, y: Tensor) -> bool:
     return np.may_share_memory(x.array, y.array)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors in nested tuples, lists and dictionaries."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _tensors(each)
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _tensors(each)
 
 
 def _down_to(depth: int | None, rows: Sequence[Row], model: Module) -> list[Row]:

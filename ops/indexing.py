@@ -15,6 +15,7 @@ from autograd.batching import Batch, BatchedTensor, is_batched, next_dim
 from autograd.grad_mode import is_recording
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
+from autograd.tracing import watch_write, watchers
 from autograd.views import assign, mark_written, overlaps, refuse_hidden, write, writes_of
 from ops.comparison import as_filling, chosen
 from ops.dims import named
@@ -425,3 +426,5 @@ def _write_part(input: Tensor, basic: Any, values: np.ndarray, advanced: tuple[l
         raise RuntimeError("setitem: the memory is read-only or shared by several elements; clone() the tensor first")
     put(part.array, values, [i.array if isinstance(i, Tensor) else i for i in indices], dims)
     mark_written(part, "setitem")
+    if watchers:
+        watch_write("setitem", part, values)
