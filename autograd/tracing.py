@@ -39,9 +39,9 @@ def watch(op: Any, inputs: Sequence[Any], parameters: dict[str, Any], output: np
         watcher(op, inputs, parameters, output)
 
 
-def watch_write(by: str, target: Any, values: Any) -> None:
-    """Show all watchers what an op has written in place: inputs are the target and the values, the target is output."""
-    watch(Op(by, WRITING, ("input", "value")), (target, values), {}, target.array)
+def watch_write(by: str, target: Any, values: Any, *positions: Any) -> None:
+    """Show all watchers what an op has written in place, to the whole target or only to some positions."""
+    watch(Op(by, WRITING, ("input", "value")), (target, values, *positions), {}, target.array)
 
 
 def check_gradients(node: Any, grads: Sequence[Any]) -> None:

@@ -35,8 +35,8 @@ from nn.activation import (
 from nn.attention import MultiheadAttention
 from nn.containers import ModuleDict, ModuleList, Sequential
 from nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
-from nn.dropout import Dropout, Dropout1d, Dropout2d
 from nn.drawing import draw
+from nn.dropout import Dropout, Dropout1d, Dropout2d
 from nn.flatten import Flatten, Unflatten
 from nn.linear import Bilinear, Identity, Linear
 from nn.loss import (

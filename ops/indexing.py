@@ -427,4 +427,4 @@ def _write_part(input: Tensor, basic: Any, values: np.ndarray, advanced: tuple[l
     put(part.array, values, [i.array if isinstance(i, Tensor) else i for i in indices], dims)
     mark_written(part, "setitem")
     if watchers:
-        watch_write("setitem", part, values)
+        watch_write("setitem", part, values, *indices)

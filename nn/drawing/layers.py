@@ -91,7 +91,7 @@ def _lengths(cells: Sequence[Cell], links: Sequence[Link]) -> dict[Cell | Link, 
 
     Paths that begin at a parameter do not count.
     """
-    before, after = ({cell: 0.0 for cell in cells} for _ in range(2))
+    before, after = (dict.fromkeys(cells, 0.0) for _ in range(2))
     first = {cell: i for i, cell in enumerate(cells)}
     counted = [link for link in links if not link.is_side]
     for link in sorted(counted, key=lambda link: first[link.source]):

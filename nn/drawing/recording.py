@@ -138,17 +138,16 @@ class _Recording:
         note = f"{label} → {shown(shape)}{where}"
         return self.graph.add(Node("op", label, "", shown(shape), note, call.frame if call else None), sources)
 
-    def _written(self, by: str, target: Tensor, value: Any) -> None:
-        """Take down a write into memory: all arrays that share it come from there now."""
+    def _written(self, by: str, target: Tensor, value: Any, *positions: Any) -> None:
+        """Take down a write into memory, or some positions of it: all arrays that share it come from there now."""
         owner = _owner(target.array)
         for array in (owner, target.array):
             if id(array) not in self.made:
                 self.note(array, self.source(array))
         node = self.source(value)
-        if target.array.size < owner.size or node is None:
-            before = self.sources([target]) if target.array.size < owner.size else []
-            after = [] if node is None else [node]
-            node = self._op(by, target.array.shape, [*before, *after]) if before or after else None
+        if positions or target.array.size < owner.size:
+            sources = self.sources([target, value, *positions])
+            node = self._op(by, target.array.shape, sources) if sources else None
         for each in self.sharing[id(owner)]:
             self.made[each] = node
 
@@ -268,7 +267,7 @@ def _owner(array: np.ndarray) -> np.ndarray:
 
 def _other_view(x: Tensor) -> Tensor:
     """Return a tensor on the same memory, with an array of its own, which NumPy names as the base of its views."""
-    other = Tensor(np.asarray(memoryview(x.array)))  # type: ignore[arg-type]
+    other = Tensor(np.asarray(memoryview(x.array)))
     other._writes = writes_of(x)
     return other
 
