@@ -49,6 +49,7 @@ class Plan:
         "joint",
         "keeps",
         "keeps_one",
+        "no_sources",
         "on_arrays",
         "on_small",
         "primitive",
@@ -68,6 +69,7 @@ class Plan:
         distinct = list(dict.fromkeys(chosen.values()))
         names = list(dict.fromkeys(name for rule in distinct for name in rule.names))
         self.entries = [primitive.entry(name) for name in names]
+        self.no_sources = (None,) * len(names)
         self.rules = [(rule.function, [names.index(name) for name in rule.names]) for rule in distinct]
         alone = len(distinct) == 1 and not self.joint
         self.rule: Any = distinct[0].function if alone else None
@@ -116,6 +118,10 @@ class Plan:
             saved.append(value)
             sources.append(source)
         return (saved[0], sources[0]) if self.keeps_one else (saved, sources)
+
+    def save_light(self, x: np.ndarray, parameters: dict[str, Any]) -> tuple[list[Any], tuple[None, ...]]:
+        """Return the same for one array x and rules that ask for its shape and for given parameters alone."""
+        return [x.shape if kind == SHAPE else parameters[key] for kind, key in self.entries], self.no_sources
 
     def apply(self, grad: Any, values: Sequence[Any]) -> Sequence[Any]:
         """Run the rules; return the gradients of the wanted inputs."""

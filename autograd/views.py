@@ -23,7 +23,7 @@ from autograd.grad_mode import is_recording
 from autograd.node import Leaf, positions
 from autograd.primitive import FIRST, SECOND, cast, primitive
 from autograd.recorded import Recorded, record
-from autograd.tensor import Tensor
+from autograd.tensor import Tensor, computed
 from autograd.tracing import Trace, tracers, watch_write, watchers
 
 CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}  # an in-place result may not be of a higher one than its target
@@ -204,12 +204,24 @@ forgotten.vmap()
 def view_primitive(forward: Callable[..., Any]) -> Any:
     """Make a primitive whose output shares its input's memory (where the forward did not have to copy)."""
     compute = primitive(forward)
+    plans = compute.primitive.plans
 
     @functools.wraps(forward)
     def call(input: Any, **parameters: Any) -> Any:
-        output = compute(input, **parameters)
-        if isinstance(output, Tensor) and output._view is not BATCHED and _is_view(output.array, input.array):
-            _share(output, input)
+        batched_or_array = not isinstance(input, Tensor) or (input._view is not None and input._view.refresh(input))
+        if batched_or_array or watchers:
+            output = compute(input, **parameters)
+            if isinstance(output, Tensor) and output._view is not BATCHED:
+                _share(output, input, is_recording())
+            return output
+        # What `compute` would do, written out: views are small and many.
+        array, node, recording = forward(input.array, **parameters), input._node, is_recording()
+        if node is not None and recording and (plan := plans[FIRST]).indices:
+            saved, sources = plan.save_light(input.array, parameters)
+            output = record(plan, (node,), array, saved, sources)
+        else:
+            output = computed(array, None)
+        _share(output, input, recording)
         return output
 
     made: Any = call
@@ -218,19 +230,16 @@ def view_primitive(forward: Callable[..., Any]) -> Any:
     return made
 
 
-def _is_view(y: np.ndarray, x: np.ndarray) -> bool:
-    """Return whether y lies in the memory of x; what NumPy notes of a view says so sooner than addresses do."""
+def _share(output: Tensor, input: Tensor, recording: bool) -> None:
+    """Note that `output` shares the memory of `input`, if it does; what NumPy notes of a view says so soonest."""
+    x, y = input.array, output.array
     base = y.base
-    return (base is not None and (base is x or base is x.base)) or np.may_share_memory(y, x) or not y.size
-
-
-def _share(output: Tensor, input: Tensor) -> None:
-    writes = output._writes = writes_of(input)
-    base = input if input._view is None or input._view.base is None else input._view.base
-    if is_recording():
-        output._view = View(base, writes.sequence)
-    else:
-        output._view = View(None, writes.sequence, _hidden(base) or ref(base))
+    if (base is None or (base is not x and base is not x.base)) and not np.may_share_memory(y, x) and y.size:
+        return
+    writes = output._writes = input._writes or writes_of(input)
+    origin = input if input._view is None or input._view.base is None else input._view.base
+    hidden = None if recording else _hidden(origin) or ref(origin)
+    output._view = View(origin if recording else None, writes.sequence, hidden)
 
 
 def _hidden(target: Tensor) -> "ref[Tensor] | None":

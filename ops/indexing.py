@@ -314,7 +314,7 @@ def _positions(item: Any, shape: Sizes, source: int) -> tuple[list[Any], list[An
 
 def getitem(input: Any, index: Any) -> Any:
     """Return input[index]: a view, or a copy where arrays or masks are in the index."""
-    shape = tuple(input.shape)
+    shape = input.array.shape if type(input) is Tensor else tuple(input.shape)
     if type(index) is int and shape and -shape[0] <= index < shape[0]:  # the index of every loop
         return sliced(input, index=(index, ...))
     if type(index) is Tensor and index.array.dtype.kind == "b" and shape[: index.ndim] == index.array.shape != ():

@@ -120,6 +120,8 @@ def contiguous(input: Any) -> Any:
 
 def complete_shape(shape: Sizes, count: int, name: str = "reshape") -> Sizes:
     """Return `shape` with its -1, if any, replaced by the size that makes `count` elements."""
+    if math.prod(shape) == count and min(shape, default=0) >= 0:
+        return shape
     unknown = -1
     known = 1
     for i, size in enumerate(shape):
@@ -231,7 +233,7 @@ def squeeze(input: Any, dim: Any = None) -> Any:
 
 def unsqueeze(input: Any, dim: int) -> Any:
     """Return the tensor with a dimension of size 1 inserted before `dim`."""
-    shape = tuple(input.shape)
+    shape = input.shape
     dim = wrap_dim("unsqueeze", dim, len(shape) + 1)
     return reshaped(input, shape=(*shape[:dim], 1, *shape[dim:]))
 
@@ -271,7 +273,7 @@ def inverse_permutation(dims: Sizes) -> Sizes:
 def permute(input: Any, *order: Any, dims: Any = None) -> Any:
     """Return the tensor with its dimensions in the order `dims`."""
     given = as_sizes("permute", order, dims)
-    ndim = len(input.shape)
+    ndim = input.ndim
     if len(given) != ndim:
         raise RuntimeError(
             "permute: number of dimensions in the tensor input does not match the length of the desired "
@@ -285,7 +287,7 @@ def permute(input: Any, *order: Any, dims: Any = None) -> Any:
 
 def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """Return the tensor with two dimensions exchanged."""
-    ndim = len(input.shape)
+    ndim = input.ndim
     first, second = wrap_dim("transpose", dim0, ndim), wrap_dim("transpose", dim1, ndim)
     dims = list(range(ndim))
     if ndim:
@@ -328,7 +330,7 @@ moveaxis = movedim
 
 def t(input: Any) -> Any:
     """Return the transpose of a matrix; tensors of fewer dimensions as they are."""
-    ndim = len(input.shape)
+    ndim = input.ndim
     if ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
     return permuted(input, dims=(1, 0) if ndim == 2 else tuple(range(ndim)))
