@@ -21,7 +21,7 @@ from ops.comparison import as_filling, chosen
 from ops.dims import named
 from ops.lazy_kernels import lookup
 from ops.lazy_kernels import rows as row_kernels
-from ops.shape import expand, movedim, reshape
+from ops.shape import expand, inverse_permutation, movedim, reshape
 from ops.slicing import sliced
 
 Sizes = tuple[int, ...]
@@ -57,7 +57,7 @@ def unindexed(x: np.ndarray, *indices: np.ndarray, dims: Sizes, shape: Sizes) ->
     rest = [i for i in range(len(shape)) if i not in dims]
     y = np.zeros([shape[i] for i in (*dims, *rest)], x.dtype)
     row_kernels.add_rows(y.reshape(math.prod([shape[i] for i in dims]), rows.shape[1]), index, rows)
-    return y.transpose(np.argsort((*dims, *rest)))
+    return y.transpose(inverse_permutation((*dims, *rest)))
 
 
 @primitive
