@@ -141,6 +141,19 @@ def test_alexnet():
     assert F.linear(F.linear(F.linear(x.flatten(1), fc6), fc7), fc8).shape == (1, 1000)
 
 
+def test_the_alexnet_of_the_models():
+    """001, AlexNet: `nn.models.alexnet` has the one-tower widths 64 and 192 in front, and the same sides and classifier."""
+    model = nn.models.alexnet(local_response_norm=True)
+    rows = [row for row in nn.summary(model, (1, 3, 224, 224)).rows if row.is_leaf]
+    sides = [row.volume.split("x")[0] for row in rows if row.kind in ("Conv2d", "MaxPool2d")]
+    assert sides == ["55", "27", "27", "13", "13", "13", "13", "6"]
+    kinds = [row.kind for row in rows if row.kind in ("MaxPool2d", "LocalResponseNorm")]
+    assert kinds == ["MaxPool2d", "LocalResponseNorm", "MaxPool2d", "LocalResponseNorm", "MaxPool2d"]
+    assert [layer.in_features for layer in model.modules() if isinstance(layer, nn.Linear)] == [9216, 4096, 4096]
+    assert rows[-1].volume == "1000"
+    assert receptive_field(model.features).size == (195, 195)
+
+
 def test_local_response_norm():
     """001, Norm 1 and 2: yₖ = xₖ / (2 + 10⁻⁴ Σ x²)^¾, the sum over five neighbouring channels (Krizhevsky et al. 2012)."""
     x = 30 * torch.randn(1, 9, 2, 2, dtype=torch.float64)
