@@ -12,6 +12,7 @@ import pytest
 
 import autograd
 from nn.data import ConcatDataset, DataLoader, StackDataset, Subset, datasets
+from nn.data import transforms as T
 from nn.data.datasets import idx as idx_files
 from tests.image_files import TEST, TRAIN, Cifar, Mnist, drawn, idx, tarred
 
@@ -335,3 +336,44 @@ def test_other_npz_files_are_refused(tmp_path, change, message):
 def test_missing_npz_files_are_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         datasets.from_npz(tmp_path / "a.npz")
+
+
+# -- with this library's transforms -------------------------------------------------------------------
+
+
+def batches(data, monkeypatch, at_once):
+    """Return the batches of an epoch from a fixed seed, and whether transforms were called with all images of each."""
+    monkeypatch.setattr(datasets.ImageDataset, "_transforms_batches", lambda self: at_once)
+    return [images.numpy() for images, _ in DataLoader(data, 4)]
+
+
+@pytest.mark.parametrize("transform", [
+    T.ToTensor(), T.Normalize([0.5], [0.25]), T.Compose([T.Resize((8, 8)), T.CenterCrop(6), T.Normalize([0.5], [0.25])]),
+    T.Compose([T.ToTensor(), T.ToDtype(autograd.float32, scale=True), T.Grayscale(3)]), T.Pad(2),
+    T.Compose([T.RandomHorizontalFlip(1.0), T.RandomVerticalFlip(0.0)]),
+], ids=repr)  # fmt: skip
+def test_transforms_make_of_a_batch_what_they_make_of_its_images(mnist, tmp_path, monkeypatch, transform):
+    data = datasets.MNIST(tmp_path, transform=transform)
+    assert data._transforms_batches()
+    for a, b in zip(batches(data, monkeypatch, True), batches(data, monkeypatch, False), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("transform", [
+    T.Lambda(lambda image: image.flatten()), T.Compose([T.ToTensor(), lambda image: image.flatten()]), T.MixUp(num_classes=10),
+    T.RandomApply([T.Lambda(lambda image: image)]), T.RandomChoice([T.Pad(1), T.CutMix(num_classes=10)]),
+], ids=repr)  # fmt: skip
+def test_other_transforms_are_given_images_one_by_one(mnist, tmp_path, transform):
+    assert not datasets.MNIST(tmp_path, transform=transform)._transforms_batches()
+
+
+def test_transforms_that_draw_give_each_image_another_and_each_epoch_the_same_from_one_seed(mnist, tmp_path):
+    data = datasets.MNIST(tmp_path, transform=T.Compose([T.RandomCrop(28, padding=4), T.RandomHorizontalFlip()]))
+    data.data.array[:] = data.data.array[:1]
+    epochs = []
+    for workers in (0, 0, 2):
+        autograd.manual_seed(3)
+        loader = DataLoader(data, 4, num_workers=workers, workers="threads")
+        epochs.append(np.concatenate([images.numpy() for images, _ in loader]))
+    assert len({image.tobytes() for image in epochs[0]}) > 3
+    assert epochs[0].tobytes() == epochs[1].tobytes() == epochs[2].tobytes()

@@ -230,6 +230,9 @@ def test_to_tensor_moves_channels_to_the_front_and_scales_bytes():
     assert T.ToTensor()(draw(4, 5)).shape == (1, 4, 5)
     assert T.ToTensor()(draw(4, 5, 1)).dtype == torch.float64
     assert T.ToTensor()((image, 7))[1] == 7
+    planes = image.transpose(2, 0, 1)
+    np.testing.assert_array_equal(T.ToTensor()(torch.tensor(planes)).numpy(), found.numpy())
+    np.testing.assert_array_equal(T.ToTensor()(found).numpy(), found.numpy())
 
 
 @pytest.mark.parametrize(
@@ -694,7 +697,12 @@ WRONG = [
     (lambda: T.Normalize([0.5], [0.0]), ValueError, "std has a zero"),
     (lambda: T.Normalize([0.5, 0.5], [1.0])(draw(3, 4, 4)), ValueError, "mean has 2 entries, but images have 3"),
     (lambda: T.Normalize([0.5], [1.0])(draw(3, 4, 4, dtype=np.uint8)), TypeError, "floating-point images, got uint8"),
-    (lambda: T.ToTensor()(torch.rand(3, 3)), TypeError, "expected a NumPy array or a PIL image, got Tensor"),
+    (lambda: T.ToTensor()([[1.0]]), TypeError, "got list"),
+    (
+        lambda: T.ToTensor()(torch.rand(3, 3)),
+        ValueError,
+        r"ToTensor: expected images \(..., C, H, W\), got shape \(3, 3\)",
+    ),
     (lambda: T.ToTensor()(draw(2, 3, 4, 5)), ValueError, r"\(H, W, C\) or \(H, W\), got shape"),
     (lambda: T.ToDtype(torch.int32, True)(draw(1, 2, 2, dtype=np.float32)), RuntimeError, "cannot be performed safely"),
     (lambda: T.Compose([]), ValueError, "at least one transform"),

@@ -17,8 +17,8 @@ Transform = Callable[[Any], Any]
 class ImageDataset(Dataset[tuple[Any, Any]]):
     """Images in memory with their labels: item i is `(image, label)`, the image (C, H, W) float32 in [0, 1].
 
-    `transform` changes the image, `target_transform` the label. A transform whose attribute `batched` is true is given
-    the images of a batch at once, (N, C, H, W), where a loader asks for one.
+    `transform` changes the image, `target_transform` the label. A transform whose attribute `batched` is true, as most
+    of `nn.data.transforms` are, is given the images of a batch at once, (N, C, H, W), where a loader asks for one.
 
     Args:
         data: images (N, C, H, W), uint8.

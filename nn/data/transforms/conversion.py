@@ -7,25 +7,30 @@ import numpy as np
 
 from autograd.tensor import Tensor
 from nn.data.transforms.arguments import per_channel
-from nn.data.transforms.base import Transform, largest
+from nn.data.transforms.base import Transform, largest, pixels
 
 
 class ToTensor(Transform):
     """Turn an image as files hold it, an array (H, W, C) or (H, W), into a tensor (C, H, W).
 
-    Unsigned bytes become float32 in [0, 1]; other types keep their values. Takes PIL images, too.
+    Unsigned bytes become float32 in [0, 1]; other types keep their values. Takes PIL images, too. Tensors (…, C, H, W),
+    which this library's datasets hold, stay in that order.
     """
 
-    batched = False
-
     def _of_images(self, image: Any) -> Tensor:
+        if isinstance(image, Tensor):
+            return Tensor(_in_unit(pixels("ToTensor", image)))
         if not isinstance(image, np.ndarray) and not hasattr(image, "__array_interface__"):
             raise TypeError(f"ToTensor: expected a NumPy array or a PIL image, got {type(image).__name__}")
         array = np.asarray(image)
         if array.ndim not in (2, 3):
             raise ValueError(f"ToTensor: expected an array (H, W, C) or (H, W), got shape {array.shape}")
-        array = np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1))
-        return Tensor(array.astype(np.float32) / np.float32(255) if array.dtype == np.uint8 else array.copy())
+        return Tensor(np.ascontiguousarray(_in_unit(np.atleast_3d(array).transpose(2, 0, 1))))
+
+
+def _in_unit(array: np.ndarray) -> np.ndarray:
+    """Return bytes as float32 in [0, 1], and a copy of what is no bytes."""
+    return np.divide(array, np.float32(255), dtype=np.float32) if array.dtype == np.uint8 else array.copy()
 
 
 class ToDtype(Transform):
