@@ -1,1 +1,1 @@
-"""Damaged and hostile files of every format `load` reads: python -m tests.hostile [FORMAT [COUNT]]."""
+"""Damaged and hostile files of every format `load` and the data sets read: python -m tests.hostile [FORMAT [COUNT]]."""

@@ -17,7 +17,7 @@ from nn.data.datasets.images import scaled
 
 PIECE = 1 << 20
 DEFLATE = 1032  # bytes that one byte of a deflated entry can stand for, at most
-DAMAGED = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, struct.error, OverflowError)
+DAMAGED = (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error, struct.error, OverflowError)
 REFUSED = (NotImplementedError, RuntimeError)  # what zipfile knows no way to read: other versions, encryption
 
 

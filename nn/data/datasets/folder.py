@@ -14,6 +14,8 @@ from nn.data.datasets.images import Transform, scaled
 
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")  # others' readers may start programs
+UNSUSPICIOUS = 1 << 24  # pixels
+DENSEST = 8 * 1032  # pixels that a byte can stand for: of one bit each, deflated
 
 
 class ImageFolder(Dataset[tuple[Any, int]]):
@@ -86,7 +88,7 @@ def load_image(path: str) -> Tensor:
     """Return the image at a path as (3, H, W) uint8, read by Pillow and converted to RGB.
 
     Raises:
-        ValueError: it is damaged, or of more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+        ValueError: it is damaged, or of more pixels than `PIL.Image.MAX_IMAGE_PIXELS` or than so many bytes can hold.
     """
     try:
         from PIL import Image
@@ -95,13 +97,20 @@ def load_image(path: str) -> Tensor:
     with open(path, "rb") as file:
         try:
             with Image.open(file, formats=FORMATS) as image:
-                pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
-                if limit is not None and pixels > limit:
-                    raise FileError(f"it has {pixels} pixels, more than PIL.Image.MAX_IMAGE_PIXELS, {limit}")
-                array = np.asarray(image.convert("RGB"))
+                _check_size(image, os.fstat(file.fileno()).st_size, Image.MAX_IMAGE_PIXELS)
+                array = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
         except Exception as error:  # Pillow's readers raise errors of many types
             raise FileError(f"{path}: {error or type(error).__name__}") from error
     return Tensor(np.ascontiguousarray(array.transpose(2, 0, 1)))
+
+
+def _check_size(image: Any, size: int, limit: int | None) -> None:
+    """Refuse an image before memory is taken for it, if that would be much, and more than its file can fill."""
+    pixels = image.width * image.height
+    if limit is not None and pixels > limit:
+        raise FileError(f"it has {pixels} pixels, more than PIL.Image.MAX_IMAGE_PIXELS, {limit}")
+    if pixels > max(UNSUSPICIOUS, DENSEST * size):
+        raise FileError(f"it says it has {pixels} pixels, more than its {size} bytes can hold")
 
 
 def sorted_files(folder: str | os.PathLike[str]) -> Iterator[str]:
