@@ -14,6 +14,7 @@ from nn.data.transforms.filtering import rectangles
 
 class _Mixing(Transform):
     mixes = True
+    batched = False  # a data set would give it images without their labels
 
     def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None) -> None:
         if not alpha > 0:
