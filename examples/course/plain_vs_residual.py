@@ -15,54 +15,21 @@ import numpy as np
 
 import autograd as torch
 import nn
-import nn.functional as F
 from nn import optim
 
+NETS = {
+    (18, False): nn.models.plain18,
+    (34, False): nn.models.plain34,
+    (18, True): nn.models.resnet18,
+    (34, True): nn.models.resnet34,
+}
 WIDTH = 8  # channels of the first stage; 64 in the paper
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
-
-
-class Block(nn.Module):
-    """Two 3 × 3 convolutions; around them a shortcut, or none."""
-
-    def __init__(self, channels: int, out_channels: int, stride: int, residual: bool) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, out_channels, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(out_channels)
-        self.residual, self.downsample = residual, None
-        if residual and channels != out_channels:
-            shortcut = nn.Conv2d(channels, out_channels, 1, stride, bias=False)
-            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(out_channels))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ReLU(F(x) + x), or ReLU(F(x))."""
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        if self.residual:
-            y = y + (x if self.downsample is None else self.downsample(x))
-        return F.relu(y)
-
-
-def network(depth: int, residual: bool, in_channels: int, classes: int) -> nn.Module:
-    """Return the paper's net for small images: one convolution, four stages of blocks, average pooling, one layer."""
-    layers = [nn.Conv2d(in_channels, WIDTH, 3, padding=1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU()]
-    channels = WIDTH
-    for stage, blocks in enumerate(BLOCKS[depth]):
-        for block in range(blocks):
-            stride = 2 if block == 0 and stage > 0 else 1
-            layers.append(Block(channels, WIDTH * 2**stage, stride, residual))
-            channels = WIDTH * 2**stage
-    net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    return net
 
 
 def curve(depth: int, residual: bool, images: torch.Tensor, labels: torch.Tensor, epochs: int) -> np.ndarray:
     """Train a net; return its mean loss on the training images, epoch by epoch."""
-    net = network(depth, residual, images.shape[1], int(labels.max()) + 1)
+    classes, channels = int(labels.max()) + 1, images.shape[1]
+    net = NETS[depth, residual](num_classes=classes, stem="cifar", in_channels=channels, width=WIDTH)
     optimizer = optim.SGD(net.parameters(), lr=0.02, momentum=0.9, weight_decay=1e-4)
     losses = common.train(net, (images, labels), epochs, optimizer)
     return np.array(losses).reshape(epochs, -1).mean(1)
@@ -74,7 +41,7 @@ def main() -> None:
     (images, labels), _ = common.load(options, size=32)
     images = (images - images.mean()) / images.std()
     epochs, seeds = (1, 1) if options.small else (6, 3)
-    curves = {(depth, residual): [] for residual in (False, True) for depth in BLOCKS}
+    curves = {key: [] for key in NETS}
     for (depth, residual), runs in curves.items():
         for seed in range(seeds):
             torch.manual_seed(options.seed + seed)
