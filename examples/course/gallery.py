@@ -25,6 +25,8 @@ CHAPTERS = {
     "Initialisation and normalisation": ["initial_loss", "activation_scale", "batch_norm"],
     "Training": ["optimisers", "activations", "early_stopping", "hyperparameter_search"],
     "Many nets in place of one": ["dropout", "ensembles"],
+    "Convolutional nets": ["filters", "strided_convolution", "lenet5", "plain_vs_residual", "architectures"],
+    "Recurrent nets": ["vanishing_gradients"],
 }
 HEAD = """# Examples
 

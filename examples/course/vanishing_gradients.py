@@ -1,9 +1,9 @@
 """Gradients through time vanish or explode; open gates and clipping keep them usable.
 
-A net reads an image row by row, then rows of noise, and must say at the end which digit it was. Its gradient passes the
-recurrent weights once for each step: it shrinks or grows exponentially. Gates help only where they are open: with bias
-0, half closed, a GRU or LSTM forgets as fast as a plain net with small weights. Scaling gradients that explode down to
-norm 1 keeps their direction, and the net learns where it was thrown off before.
+A net reads an image row by row, then rows of noise, and must say in the end which digit it was. Its gradient passes the
+recurrent weights once for each step: it shrinks or grows exponentially. Gates help only where they are open: half
+closed, with bias 0, they forget as fast as a plain net with small weights. Gradients that explode can be scaled down to
+norm 1: they keep their direction, and the net learns where it was thrown off before.
 
 Course: midterm review, recurrent nets (p. 66–70); Pascanu et al., On the difficulty of training RNNs, ICML 2013.
 """
@@ -61,7 +61,8 @@ def train(net: Net, x: torch.Tensor, labels: torch.Tensor, steps: int, optimizer
     losses = []
     for _ in range(steps):
         batch = torch.randint(len(x), (64,))
-        loss = F.cross_entropy(net(x[batch]), labels[batch])
+        noise = 0.1 * torch.randn(64, *x.shape[1:])
+        loss = F.cross_entropy(net(x[batch] + noise), labels[batch])
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), clip)
@@ -74,8 +75,8 @@ def main() -> None:
     """Measure gradients at the start, train every net, and some with and without clipping."""
     options = common.options(__doc__)
     (images, labels), _ = common.load(options)
-    rows = ((images - images.mean()) / images.std()).transpose(1, 2).flatten(2)  # (N, H, C·W)
-    x = torch.cat([rows, 0.1 * torch.randn(len(rows), PAUSE, rows.shape[2])], 1)  # (N, T, F)
+    rows = ((images - images.mean()) / images.std()).transpose(1, 2).flatten(2)
+    x = F.pad(rows, (0, 0, 0, PAUSE))  # (N, H + PAUSE, C·W)
     steps, classes = 20 if options.small else 800, int(labels.max()) + 1
     ends = np.arange(1, 21) * steps // 20
 
