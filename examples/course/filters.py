@@ -18,7 +18,6 @@ import nn
 from nn import optim
 from nn.utils import receptive_field
 
-TOP = 9  # images that excite a unit the most
 ENDS = (3, 6, 8)  # where the convolutional layers of the net end
 VIEWS = ("gradient", "deconvnet", "guided")
 
@@ -63,7 +62,7 @@ def study(layers: nn.Sequential, images: torch.Tensor) -> list[tuple[np.ndarray,
     best, where = maps.flatten(2).max(2)  # (N, C): the place in each image that excites a unit the most
     found = []
     for unit in range(best.shape[1]):
-        top = best[:, unit].argsort(descending=True)[:TOP]
+        top = best[:, unit].argsort(descending=True)[:9]
         seen = [images[top], *(view(layers, images[top], unit, where[top, unit], name) for name in VIEWS)]
         found.append(tuple(crop(layers, each, where[top, unit], maps.shape[3]) for each in seen))
     return sorted(found, key=lambda pictures: -pictures[0].std((1, 2)).mean())

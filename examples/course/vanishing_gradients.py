@@ -61,8 +61,7 @@ def train(net: Net, x: torch.Tensor, labels: torch.Tensor, steps: int, optimizer
     losses = []
     for _ in range(steps):
         batch = torch.randint(len(x), (64,))
-        noise = 0.1 * torch.randn(64, *x.shape[1:])
-        loss = F.cross_entropy(net(x[batch] + noise), labels[batch])
+        loss = F.cross_entropy(net(x[batch] + 0.1 * torch.randn(64, *x.shape[1:])), labels[batch])
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), clip)
