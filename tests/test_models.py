@@ -3,7 +3,7 @@
 import hashlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,8 @@ def under_pytorch(*names: str) -> dict[str, Any]:
 
 
 def fill(model: nn.Module) -> None:
-    """Give parameters and running estimates random values that keep the size of the signal."""
-    rng = np.random.default_rng(0)
+    """Give parameters and running estimates random values that keep the size of the signal, always the same."""
+    rng = np.random.RandomState(0)
     for name, value in model.state_dict().items():
         x = value.array
         if x.ndim > 1 and not name.endswith("codes"):
@@ -143,38 +143,47 @@ MODELS = [
     ("alexnet", "alexnet", SMALL | {"dropout": 0.0, "local_response_norm": True}, (2, 3, 63, 63)),
     ("vgg", "vgg11", SMALL | {"dropout": 0.0}, (2, 3, 32, 40)),
     ("vgg", "vgg13_bn", SMALL | {"dropout": 0.0}, (2, 3, 32, 32)),
-    ("resnet", "resnet18", SMALL, (2, 3, 64, 64)),
+    ("resnet", "resnet18", SMALL | {"width": 32}, (2, 3, 64, 64)),
     ("resnet", "resnet18", SMALL | {"width": 8, "stem": "cifar", "in_channels": 1, "zero_init_residual": True}, (4, 1, 31, 31)),
     ("resnet", "resnet34", {"num_classes": 1, "width": 8, "stem": "cifar"}, (4, 3, 32, 32)),
     ("resnet", "plain18", SMALL | {"width": 16, "stem": "cifar"}, (4, 3, 32, 32)),
     ("resnet", "resnet50", SMALL | {"width": 16, "replace_stride_with_dilation": [False, True, True]}, (4, 3, 64, 64)),
-    ("resnet", "resnext50_32x4d", SMALL | {"width": 32}, (4, 3, 64, 64)),
-    ("mobilenet", "mobilenet_v2", SMALL | {"dropout": 0.0, "width_mult": 0.35}, (4, 3, 64, 64)),
+    ("resnet", "resnext50_32x4d", SMALL | {"width": 32}, (2, 3, 64, 64)),
+    ("mobilenet", "mobilenet_v2", SMALL | {"dropout": 0.0, "width_mult": 0.35}, (4, 3, 40, 33)),
     ("rbf lenet", "lenet5", {"output": "rbf", "side": 32}, (3, 1, 32, 32)),
 ]  # fmt: skip
 
 
+@pytest.fixture
+def pytorch(torch: Any) -> Iterator[Any]:
+    """PyTorch on one thread: these images are too small for more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield torch
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.parametrize(("sources", "name", "options", "shape"), MODELS, ids=lambda value: str(value))
-def test_same_weights_give_pytorchs_values(sources, name, options, shape, torch, undrawn):
-    ours, theirs = twins(torch, sources, name, options)
+def test_same_weights_give_pytorchs_values(sources, name, options, shape, pytorch, undrawn):
+    ours, theirs = twins(pytorch, sources, name, options)
     x = np.random.default_rng(1).standard_normal(shape)
     for training in (True, False):
         ours.train(training)
         theirs.train(training)
-        expected = theirs(torch.tensor(x, dtype=torch.float32)).numpy(force=True)
+        expected = theirs(pytorch.tensor(x, dtype=pytorch.float32)).numpy(force=True)
         found = ours(Tensor(x.astype(np.float32))).array
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found / scale, expected / scale, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("sources", "name", "options", "shape"), MODELS, ids=lambda value: str(value))
-def test_same_weights_give_pytorchs_gradients(sources, name, options, shape, torch, undrawn):
-    ours, theirs = twins(torch, sources, name, options)
+def test_same_weights_give_pytorchs_gradients(sources, name, options, shape, pytorch, undrawn):
+    ours, theirs = twins(pytorch, sources, name, options)
     ours.double()
     theirs.double()
     x = np.random.default_rng(1).standard_normal(shape)
     for training in (True, False):
-        a, b = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        a, b = Tensor(x, requires_grad=True), pytorch.tensor(x, requires_grad=True)
         for model, images in ((ours, a), (theirs, b)):
             model.train(training).zero_grad()
             (model(images) ** 2).sum().backward()
@@ -185,6 +194,26 @@ def test_same_weights_give_pytorchs_gradients(sources, name, options, shape, tor
             np.testing.assert_allclose(left, right, rtol=1e-8, atol=1e-10 * scale)
     for left, right in zip(ours.buffers(), theirs.buffers(), strict=True):
         np.testing.assert_allclose(left.array, right.numpy(), rtol=1e-9)
+
+
+# torchvision's own logits in eval mode, rounded, of the weights `fill` gives and an image of some size.
+LOGITS = [
+    ("alexnet", {}, 63, [1.33831, -0.432305, -0.436023]),
+    ("vgg11", {}, 32, [1.260807, 7.001235, 6.819773]),
+    ("vgg13_bn", {}, 32, [-0.120854, 0.201746, 1.794269]),
+    ("resnet18", {}, 64, [29.452064, -46.781205, -61.162598]),
+    ("resnet50", {"replace_stride_with_dilation": [False, True, True]}, 64, [-384.881554, 71.960047, -143.260267]),
+    ("resnext50_32x4d", {}, 64, [-3030.448202, 1562.813718, -1798.394663]),
+    ("mobilenet_v2", {"width_mult": 0.35}, 64, [-3.068568, 3.355062, -4.021981]),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "side", "expected"), LOGITS, ids=[name for name, *_ in LOGITS])
+def test_same_weights_give_torchvisions_logits(name, options, side, expected, undrawn):
+    net = getattr(nn.models, name)(num_classes=3, **options).eval()
+    fill(narrow(net, nn.Linear) if name.startswith(("alexnet", "vgg")) else net)
+    x = np.random.RandomState(1).standard_normal((1, 3, side, side)).astype(np.float32)
+    np.testing.assert_allclose(net(Tensor(x)).array[0], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_file_of_pytorchs_is_loaded_to_the_bit(torch, undrawn):
