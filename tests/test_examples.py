@@ -489,3 +489,17 @@ def test_wrong_options_end_with_a_sentence(program, arguments, message):
         program(*arguments)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_pictures_of_large_nets_stay_small():
+    pytest.importorskip("matplotlib", reason="matplotlib is an extra")
+    from training import pictures
+
+    net = nn.Sequential(*[nn.Conv2d(20, 20, 1) for _ in range(9)])
+    maps = pictures.feature_maps(net, np.random.default_rng(0).random((1, 20, 4, 4), np.float32))
+    titles = [axes.get_title() for axes in maps.axes if axes.get_title()]
+    assert titles == ["input", *(f"{layer}[{i}]" for layer in range(6) for i in range(16))]
+    labels = np.arange(100)
+    assert not pictures.confusion(labels, labels).axes[0].texts
+    assert len(pictures.confusion(labels % 10, labels % 10).axes[0].texts) == 10
+    pictures.plt.close("all")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd as torch
+from nn.data import DataLoader, datasets
 from nn.data import transforms as T
 from nn.data.transforms import affine, color, cropping, filtering, resampling
 from tests.naive import images as naive
@@ -746,3 +747,17 @@ def test_a_crop_is_a_slice():
     found = cropping.crop(images, np.array([0, 1, 2]), np.array([2, 1, 0]), 3, 4)
     for b in range(3):
         np.testing.assert_array_equal(found[b], images[b, :, b : b + 3, 2 - b : 6 - b])
+
+
+def test_data_sets_give_whole_batches_to_those_that_take_them():
+    assert T.Resize(3).batched
+    assert T.Compose([T.RandomCrop(3), T.RandomApply([T.RandomHorizontalFlip()])]).batched
+    assert not T.ToTensor().batched
+    assert not T.Compose([T.ToTensor(), T.RandomCrop(3)]).batched
+    images = datasets.ImageDataset(torch.tensor(draw(20, 3, 6, 6, dtype=np.uint8)), torch.arange(20), T.RandomCrop(4))
+    torch.manual_seed(0)
+    (batch,) = DataLoader(images, batch_size=20)
+    assert batch[0].shape == (20, 3, 4, 4)
+    torch.manual_seed(0)
+    (again,) = DataLoader(images, batch_size=20, num_workers=1, workers="threads")
+    np.testing.assert_array_equal(batch[0].numpy(), again[0].numpy())

@@ -14,6 +14,9 @@ import numpy as np
 import autograd
 import nn
 
+FILTERS, LAYERS, MAPS = 64, 6, 16  # shown at most: filters, layers, maps of each
+NUMBERED = 20  # classes at most whose counts are written out
+
 
 def draw_all(
     model: nn.Module,
@@ -62,25 +65,25 @@ def curves(history: list[dict[str, float]]) -> Any:
 
 def filters(convolution: nn.Conv2d) -> Any:
     """The filters of the first convolution, one picture each (the mean over input channels)."""
-    weights = convolution.weight.detach().numpy().mean(axis=1)
+    weights = convolution.weight.detach().numpy().mean(axis=1)[:FILTERS]
     figure = _grid(weights, titles=[f"filter {i}" for i in range(len(weights))], cmap="RdBu_r", symmetric=True)
     figure.suptitle("first-layer filters (blue negative, red positive)")
     return figure
 
 
 def feature_maps(model: nn.Module, image: np.ndarray) -> Any:
-    """What every convolution makes of one image."""
+    """What the first convolutions make of one image."""
     maps: list[np.ndarray] = [image[0].mean(axis=0)]
     titles = ["input"]
     hooks = []
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Conv2d):
+    convolutions = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
+    for name, module in convolutions[:LAYERS]:
 
-            def keep(_module: Any, _inputs: Any, output: Any, name: str = name) -> None:
-                maps.extend(output.array[0])
-                titles.extend(f"{name}[{i}]" for i in range(output.shape[1]))
+        def keep(_module: Any, _inputs: Any, output: Any, name: str = name) -> None:
+            maps.extend(output.array[0, :MAPS])
+            titles.extend(f"{name}[{i}]" for i in range(output.shape[1])[:MAPS])
 
-            hooks.append(module.register_forward_hook(keep))
+        hooks.append(module.register_forward_hook(keep))
     with autograd.no_grad():
         model(autograd.tensor(image))
     for hook in hooks:
@@ -97,11 +100,12 @@ def confusion(labels: np.ndarray, chosen: np.ndarray) -> Any:
     np.add.at(counts, (labels, chosen), 1)
     figure, axes = plt.subplots(figsize=(6, 6))
     axes.imshow(np.where(counts, np.log1p(counts), 0), cmap="Blues")
-    for row, column in _pairs(size):
+    for row, column in _pairs(size) if size <= NUMBERED else ():
         if counts[row, column]:
             color = "white" if counts[row, column] > counts.max() / 3 else "black"
             axes.text(column, row, counts[row, column], ha="center", va="center", color=color)
-    axes.set(xlabel="class chosen", ylabel="true class", xticks=range(size), yticks=range(size))
+    ticks = range(0, size, 1 + size // (NUMBERED + 1))
+    axes.set(xlabel="class chosen", ylabel="true class", xticks=ticks, yticks=ticks)
     axes.set_title(f"confusion matrix, {int(np.trace(counts))} of {counts.sum()} right")
     return figure
 
@@ -114,6 +118,7 @@ def _grid(images: Any, titles: list[str], cmap: str, symmetric: bool) -> Any:
     columns = min(8, len(images))
     rows = -(-len(images) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(1.4 * columns, 1.6 * rows), squeeze=False)
+    figure.subplots_adjust(top=1 - 0.7 / (1.6 * rows))  # room for a heading, however high the figure
     for cell in axes.flat:
         cell.axis("off")
     for cell, image, title in zip(axes.flat, images, titles, strict=False):

@@ -56,7 +56,7 @@ def draw(rates: np.ndarray, means: np.ndarray, suggested: float | None, file: Pa
         axes.axvline(suggested, color="C1", linestyle="--", label=f"a good first rate, {suggested:.1e}")
         axes.legend()
     axes.set(xlabel="learning rate, growing at each step", ylabel="mean cross-entropy loss of the last steps")
-    axes.set_title("the loss falls, then explodes, as the learning rate grows")
+    axes.set_title("the loss while the learning rate grows")
     axes.grid(alpha=0.3)
     figure.savefig(file, dpi=120, bbox_inches="tight")
     plt.close(figure)
