@@ -42,6 +42,7 @@ OPS = {
     "gelu_forward": "gelu", "gelu_tanh": "gelu", "hardtanh_forward": "hardtanh", "leaky_relu_forward": "leaky_relu",
     "softplus_forward": "softplus", "summed_up": "cumsum", "rounded": "round", "lower_triangle": "tril",
     "upper_triangle": "triu", "recurrent_layer": "recurrent", "part_of": "slice", "cast": "to",
+    "ops.pool.averaged": "avg_pool",
 }  # fmt: skip
 
 ESSENTIAL: dict[str, Callable[[Any], str]] = {}  # of a kind of layer, its essential arguments
@@ -63,9 +64,14 @@ def described(module: Module) -> str:
     return f"{type(module).__name__} {essential}".rstrip()
 
 
-def op_label(name: str, inputs: Sequence[Any]) -> str:
+def op_name(op: Any) -> str:
+    """Return how an op, a primitive or another, is called in a picture."""
+    return OPS.get(f"{op.family}.{op.name}") or OPS.get(op.name, op.name)
+
+
+def op_label(op: Any, inputs: Sequence[Any]) -> str:
     """Return an op's name, or its sign; with the number it was given, if there was one."""
-    label = OPS.get(name, name)
+    label = op_name(op)
     if len(label) > 1 or len(inputs) != 2:
         return label
     left, right = (_number(x) for x in inputs)

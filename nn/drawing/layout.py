@@ -223,7 +223,7 @@ def _shifts(origins: Sequence[float], room: float) -> list[float]:
     count = len(origins)
     straight = min(range(count), key=lambda i: abs(origins[i]))
     centre = float(straight) if abs(origins[straight]) < 1 else (count - 1) / 2
-    step = min(9.0, room / 2 / max(centre, count - 1 - centre, 1.0))
+    step = min(14.0, room / 2 / max(centre, count - 1 - centre, 1.0))
     return [(i - centre) * step for i in range(count)]
 
 

@@ -130,7 +130,7 @@ class _Recording:
             self._written(op.name, *inputs)
             return
         sources = self.sources(list(tensors_and_arrays(inputs)))
-        self.note(output, self._op(op_label(op.name, inputs), output.shape, sources))
+        self.note(output, self._op(op_label(op, inputs), output.shape, sources))
 
     def _op(self, label: str, shape: Sequence[int], sources: Sequence[Node]) -> Node:
         call = self.running[-1] if self.running else None

@@ -11,7 +11,7 @@ from autograd.node import Node as TapeNode
 from autograd.recorded import INPUT, OUTPUT, Recorded
 from autograd.tensor import Tensor
 from nn.drawing.graph import Graph, Node, refuse_above, shown
-from nn.drawing.labels import OPS
+from nn.drawing.labels import op_name
 
 
 def graph_of_tape(tensor: Tensor, names: Any, limit: int) -> Graph:
@@ -64,11 +64,11 @@ def _leaf(node: Leaf, called: dict[int, str]) -> Node:
 
 def _op(node: TapeNode) -> Node:
     saved = list(_saved(node))
-    name = node.plan.primitive.name if isinstance(node, Recorded) else node.name()
+    name = op_name(node.plan.primitive) if isinstance(node, Recorded) else node.name()
     detail = "saves " + ", ".join(name for name, _ in saved) if saved else ""
     kept = "; ".join(f"{name} {shape}" for name, shape in saved)
     lines = [f"{node.name()} → {shown(node.shape)}", f"keeps for backward: {kept or 'nothing'}"]
-    return Node("tape", OPS.get(name, name), detail, shown(node.shape), "\n".join(lines))
+    return Node("tape", name, detail, shown(node.shape), "\n".join(lines))
 
 
 def _saved(node: TapeNode) -> Iterator[tuple[str, str]]:
