@@ -5,7 +5,7 @@ the columns B, so no two write to one element and sums are formed in the order o
 indices along the last axis: 0.3 ms, against 0.9 ms for NumPy's indices into the flattened array (Zen 5).
 
 Several indices, of neighbouring axes, are joined to one, with which NumPy takes from the array with those axes made
-one: 4096 pairs in 5 µs, where its own x[i, j] takes 13.
+one: 4096 pairs in 7 µs, where its own x[i, j] takes 13 (Zen 4).
 """
 
 import functools
