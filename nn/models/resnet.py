@@ -111,10 +111,9 @@ class BasicBlock(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the convolutions make of x to its shortcut."""
-        identity = x if self.downsample is None else self.downsample(x)
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        return self.relu(y + identity)
+        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
     def last_norm(self) -> Any:
         """Return the norm whose output the shortcut is added to."""
@@ -175,11 +174,10 @@ class Bottleneck(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the convolutions make of x to its shortcut."""
-        identity = x if self.downsample is None else self.downsample(x)
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return self.relu(y + identity)
+        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
     def last_norm(self) -> Any:
         """Return the norm whose output the shortcut is added to."""
