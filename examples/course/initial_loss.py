@@ -41,13 +41,13 @@ def main() -> None:
     images = (images - mean) / std
     classes = int(labels.max()) + 1
     expected = -np.log(1 / classes)
-    start, curves = {}, {}
+    start, curves, epochs = {}, {}, 1 if options.small else 6
     for scale in SCALES:
         torch.manual_seed(options.seed)
         net = TwoLayerNet(scale, images[0].numel(), classes)
         start[scale] = F.cross_entropy(common.predict(net, images), labels).item()
         optimizer = optim.SGD(net.parameters(), lr=0.005)
-        curves[scale] = common.train(net, (images, labels), 1 if options.small else 10, optimizer, batch_size=8)
+        curves[scale] = common.train(net, (images, labels), epochs, optimizer, batch_size=8)
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     left.loglog(SCALES, start.values(), "o-")
@@ -56,13 +56,18 @@ def main() -> None:
     left.set_title("large weights: confidently wrong from the start")
     left.legend()
     for scale in (1, 0.1, 0.03, 1e-4):
-        right.semilogy(common.smooth(curves[scale], 20), label=f"{scale:g}")
-    right.set(xlabel="steps / 20", ylabel="cross-entropy in training", title="weights near 0: nothing moves for long")
-    right.legend(title="standard deviation")
+        losses = common.smooth(curves[scale], max(1, len(curves[scale]) // 50))
+        right.semilogy(np.arange(1, len(losses) + 1) * epochs / len(losses), losses, label=f"{scale:g}")
+    right.set(xlabel="epoch", ylabel="cross-entropy in training", title="weights near 0: nothing moves for long")
+    right.set_ylim(bottom=1e-2)
+    right.legend(title="standard deviation", ncols=2)
     common.save(figure, options, "initial_loss")
+    ends = {scale: np.mean(losses[-len(losses) // epochs :]) for scale, losses in curves.items()}
     common.say(
         f"before the first step the loss is {start[1]:.0f} for weights from N(0, 1), {start[0.1]:.1f} for a tenth of "
-        f"them and {start[1e-4]:.4f} for 0.0001 of them, where −log(1/{classes}) = {expected:.4f}."
+        f"them and {start[1e-4]:.4f} for 0.0001 of them, where −log(1/{classes}) = {expected:.4f}; in epoch {epochs} it "
+        f"is {ends[1]:.2f}, {ends[0.1]:.2f} and {ends[1e-4]:.2f}, and {min(ends.values()):.2f} for the best scale, "
+        f"{min(ends, key=ends.get):g}."
     )
 
 
