@@ -1,5 +1,6 @@
 """Every course example, as a student runs it, at its small size."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ NAMES = sorted(path.stem for path in COURSE.glob("*.py") if path.stem not in {"c
 
 
 def run(name, *arguments):
-    command = [sys.executable, str(COURSE / f"{name}.py"), "--threads", "1", *map(str, arguments)]
+    command = [sys.executable, str(COURSE / f"{name}.py"), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
 
@@ -27,7 +28,7 @@ def fonts():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_small_draws_its_picture_and_says_what_it_found(name, tmp_path):
-    done = run(name, "--small", "--output", tmp_path)
+    done = run(name, "--small", "--threads", 1, "--output", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = done.stdout.strip().splitlines()
@@ -68,3 +69,22 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, content):
     assert done.stderr.startswith("--data: ")
     assert str(file) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_page_quotes_what_the_programs_printed(monkeypatch):
+    monkeypatch.syspath_prepend(str(COURSE))
+    gallery = importlib.import_module("gallery")
+    stale = "examples/README.md is not up to date: python examples/course/gallery.py --write"
+    assert gallery.PAGE.read_text(encoding="utf-8") == gallery.page(), stale
+    kept = [name for name in NAMES if (gallery.PICTURES / f"{name}.txt").exists()]
+    assert kept
+    for name in kept:
+        assert gallery.pictures(name)
+        for picture in gallery.pictures(name):
+            assert picture.stat().st_size < 60_000, picture
+
+
+def test_the_gallery_refuses_a_name_that_is_none():
+    done = run("gallery", "no_such_example")
+    assert done.returncode == 2
+    assert "no such example: no_such_example; there are " in done.stderr

@@ -17,7 +17,7 @@ import autograd as torch
 import nn
 import nn.functional as F
 
-LAYERS, WIDTH = 10, 300
+LAYERS, WIDTH = 10, 500
 STDS = {  # of the weights, for n inputs
     "0.01·N(0, 1)": lambda n: 0.01,
     "Xavier": lambda n: 1 / math.sqrt(n),
@@ -26,7 +26,7 @@ STDS = {  # of the weights, for n inputs
 
 
 def network(std: object, inputs: int, classes: int) -> nn.Sequential:
-    """Return ten ReLU layers of 300 and a linear one, weights N(0, std(n)²), biases 0."""
+    """Return ten ReLU layers of 500 and a linear one, weights N(0, std(n)²), biases 0."""
     layers = []
     for n in (inputs, *[WIDTH] * (LAYERS - 1)):
         layers += [nn.Linear(n, WIDTH), nn.ReLU()]

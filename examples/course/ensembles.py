@@ -97,10 +97,11 @@ def main() -> None:
         axes.bar_label(bars, fmt="%.1f", fontsize=8)
         for bar, row in zip(bars, rows, strict=True):
             axes.plot(np.full(len(row), bar.get_x() + 0.04), row, "k.", markersize=3)
-    low = min(row.min() for row in map(np.array, results.values()))
-    axes.set(xticks=range(len(results)), xticklabels=results, ylabel="test images right [%]", ylim=(low - 1, None))
+    every = np.concatenate(list(map(np.array, results.values())))
+    axes.set(xticks=range(len(results)), xticklabels=results, ylabel="test images right [%]")
+    axes.set_ylim(every.min() - 1, every.max() + 1)
     axes.set_title(
-        f"{MEMBERS} members together beat one (mean and dots: {repeats} draws of {TRAINED_ON} training images)"
+        f"{MEMBERS} members, each and together (mean and dots: {repeats} draws of {TRAINED_ON} training images)"
     )
     axes.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.1))
     common.save(figure, options, "ensembles")

@@ -65,8 +65,8 @@ def main() -> None:
     ends = {scale: np.mean(losses[-len(losses) // epochs :]) for scale, losses in curves.items()}
     common.say(
         f"before the first step the loss is {start[1]:.0f} for weights from N(0, 1), {start[0.1]:.1f} for a tenth of "
-        f"them and {start[1e-4]:.4f} for 0.0001 of them, where −log(1/{classes}) = {expected:.4f}; in epoch {epochs} it "
-        f"is {ends[1]:.2f}, {ends[0.1]:.2f} and {ends[1e-4]:.2f}, and {min(ends.values()):.2f} for the best scale, "
+        f"them and {start[1e-4]:.4f} for 0.0001 of them, where −log(1/{classes}) = {expected:.4f}; in epoch {epochs} "
+        f"it is {ends[1]:.2f}, {ends[0.1]:.2f} and {ends[1e-4]:.2f}, and {min(ends.values()):.2f} for the best scale, "
         f"{min(ends, key=ends.get):g}."
     )
 

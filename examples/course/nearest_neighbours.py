@@ -19,8 +19,8 @@ FOLDS = 5
 
 
 def l1(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Return Σ_d |a_id − b_jd|, (N, M), a few rows at a time: (N, M, D) would not fit."""
-    return torch.cat([(rows[:, None] - b).abs().sum(-1) for rows in a.split(32)])
+    """Return Σ_d |a_id − b_jd|, (N, M), as many rows at a time as make 64 MB: (N, M, D) might not fit."""
+    return torch.cat([(rows[:, None] - b).abs().sum(-1) for rows in a.split(max(1, 2**24 // b.numel()))])
 
 
 def l2(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
