@@ -210,6 +210,12 @@ def test_ops_of_other_threads_are_not_drawn() -> None:
     assert edges(nn.draw(net(forward), torch.ones(2))) == [("x", "log"), ("log", "output")]
 
 
+def test_a_module_under_vmap() -> None:
+    model = net(lambda self, x: torch.func.vmap(self.same)(x), same=nn.Identity())
+    titles = {title for pair in edges(nn.draw(model, (2, 3))) for title in pair}
+    assert titles == {"x", "permute", "same", "output"}  # vmap brings the batch to the front itself
+
+
 # -- the tape -----------------------------------------------------------------------------------------------------
 
 
@@ -438,7 +444,8 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 
 def test_the_picture_the_readme_shows_is_what_is_drawn() -> None:
     path = Path(__file__).parent.parent / "examples" / "drawings" / "resnet18.svg"
-    assert nn.draw(models.resnet18(), (1, 3, 224, 224)).svg == path.read_text(encoding="utf-8")
+    svg = nn.draw(models.resnet18(), (1, 3, 224, 224)).svg
+    assert svg == path.read_text(encoding="utf-8"), "the README's lines draw it anew"
 
 
 @pytest.mark.parametrize(

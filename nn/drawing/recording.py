@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograd import pytree, tracing
+from autograd.batching import BatchedTensor, innermost
 from autograd.grad_mode import no_grad
 from autograd.tensor import Tensor
 from autograd.views import writes_of
@@ -177,12 +178,12 @@ class _Recording:
         if not at_depth and (call.divided or (not call.path and not _is_layer(module))):
             return output
         node = self._collapse(call, output)
-        given = {id(x.array) for x in tensors_in([args, kwargs])}
+        given = {id(_array(x)) for x in tensors_in([args, kwargs])}
         leaves, structure = pytree.flatten(output)
-        leaves = [_other_view(x) if isinstance(x, Tensor) and id(x.array) in given else x for x in leaves]
+        leaves = [_other_view(x) if isinstance(x, Tensor) and id(_array(x)) in given else x for x in leaves]
         for x in leaves:
             if isinstance(x, Tensor):
-                self.note(x.array, node)
+                self.note(_array(x), node)
         return pytree.unflatten(leaves, structure)
 
     def _collapse(self, call: _Call, output: Any) -> Node:
@@ -246,7 +247,7 @@ def tensors_and_arrays(values: Sequence[Any]) -> Iterator[Any]:
 
 
 def _array(value: Any) -> Any:
-    return value.array if isinstance(value, Tensor) else value
+    return innermost(value).array if isinstance(value, Tensor) else value
 
 
 def _lineage(array: np.ndarray) -> list[np.ndarray]:
@@ -265,8 +266,10 @@ def _owner(array: np.ndarray) -> np.ndarray:
     return _lineage(array)[-1]
 
 
-def _other_view(x: Tensor) -> Tensor:
+def _other_view(x: Any) -> Tensor:
     """Return a tensor on the same memory, with an array of its own, which NumPy names as the base of its views."""
+    if type(x) is BatchedTensor:
+        return BatchedTensor(_other_view(x.value), x.level)
     other = Tensor(np.asarray(memoryview(x.array)))
     other._writes = writes_of(x)
     return other
