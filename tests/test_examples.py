@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -24,7 +25,8 @@ sys.path.insert(0, str(EXAMPLES))  # as for a program in that folder
 
 from training import data, models, rate_finder  # noqa: E402
 from training.early_stopping import EarlyStopping  # noqa: E402
-from training.options import DEFAULTS  # noqa: E402
+from training.options import DEFAULTS, settings_of  # noqa: E402
+from training.run import Run  # noqa: E402
 
 TRAIN = [sys.executable, "examples/train.py"]
 
@@ -503,3 +505,12 @@ def test_pictures_of_large_nets_stay_small():
     assert not pictures.confusion(labels, labels).axes[0].texts
     assert len(pictures.confusion(labels % 10, labels % 10).axes[0].texts) == 10
     pictures.plt.close("all")
+
+
+def test_the_test_is_of_the_best_weights(tmp_path, tiny):
+    settings = settings_of(Namespace(data=str(tiny), model="mlp", early_stopping=1), threads=1)
+    run = Run(settings, data.load(settings), tmp_path / "checkpoint.npz", workers=0, save_every=0)
+    run.stopping.weights = {name: autograd.zeros_like(value) for name, value in run.model.state_dict().items()}
+    chosen, _ = run.test()
+    assert not chosen.any()
+    assert not any(parameter.array.any() for parameter in run.model.parameters())

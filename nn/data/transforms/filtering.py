@@ -9,7 +9,7 @@ import numpy as np
 from nn.data.transforms.arguments import angles, interval, pair, per_channel, probability
 from nn.data.transforms.base import Transform, in_floats, random, uniform
 from nn.data.transforms.cropping import pad
-from nn.data.transforms.resampling import draw_rectangles
+from nn.data.transforms.resampling import check_rectangles, draw_rectangles
 
 
 class GaussianBlur(Transform):
@@ -72,8 +72,7 @@ class RandomErasing(Transform):
         self.p = probability("RandomErasing", p)
         self.scale = interval("RandomErasing", "scale", scale)
         self.ratio = interval("RandomErasing", "ratio", ratio)
-        if min(self.scale) < 0 or max(self.scale) > 1:
-            raise ValueError(f"RandomErasing: scale should be between 0 and 1, got {scale!r}")
+        check_rectangles("RandomErasing", self.scale, self.ratio)
         if isinstance(value, str) and value != "random":
             raise ValueError(f"RandomErasing: value is {value!r}, expected a number, a sequence of them or 'random'")
         if not isinstance(value, (numbers.Real, str, Sequence)):

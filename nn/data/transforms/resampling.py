@@ -99,6 +99,7 @@ class RandomResizedCrop(Transform):
         self.size = pair("RandomResizedCrop", "size", size)
         self.scale = interval("RandomResizedCrop", "scale", scale)
         self.ratio = interval("RandomResizedCrop", "ratio", ratio)
+        check_rectangles("RandomResizedCrop", self.scale, self.ratio)
         self.interpolation = mode("RandomResizedCrop", interpolation, MODES)
         self.antialias = antialias
 
@@ -114,6 +115,14 @@ class RandomResizedCrop(Transform):
         height, width = np.where(found, height, central[0]), np.where(found, width, central[1])
         top, left = random().integers(0, h - height + 1), random().integers(0, w - width + 1)
         return np.where(found, top, (h - height) // 2), np.where(found, left, (w - width) // 2), height, width
+
+
+def check_rectangles(name: str, scale: tuple[float, float], ratio: tuple[float, float]) -> None:
+    """Refuse areas that are not shares, and aspect ratios that have no logarithm."""
+    if not (min(scale) >= 0 and max(scale) <= 1):
+        raise ValueError(f"{name}: scale should be between 0 and 1, got {scale}")
+    if not 0 < min(ratio) <= max(ratio) < math.inf:
+        raise ValueError(f"{name}: ratio should be positive, got {ratio}")
 
 
 def draw_rectangles(
