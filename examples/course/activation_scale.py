@@ -57,7 +57,7 @@ def main() -> None:
     (images, labels), _ = common.load(options)
     images = ((images - images.mean()) / images.std()).flatten(1)
     figure, axes = plt.subplot_mosaic("aaabbb;001122", figsize=(10, 6), height_ratios=[3, 2])
-    last, depth, bins = {}, range(1, LAYERS + 1), np.logspace(-14, 2, 100)
+    last, depth, bins = {}, range(1, LAYERS + 1), np.logspace(-11, 2, 80)
     for i, (name, std) in enumerate(STDS.items()):
         torch.manual_seed(options.seed)
         net = network(std, images.shape[1], int(labels.max()) + 1)
@@ -71,10 +71,10 @@ def main() -> None:
                 activations[layer - 1].ravel(), bins, color=common.COLORS[i], alpha=alpha, label=f"layer {layer}"
             )
         axes[str(i)].set(xscale="log", yticks=[], xlabel="activations above 0", title=name)
-        axes[str(i)].legend(loc="upper left")
     axes["a"].set(xlabel="layer", ylabel="std of activations", title="forward: only Kaiming's keep their scale")
     axes["b"].set(xlabel="layer", ylabel="std of the loss's gradient", title="backward: so do the gradients")
-    axes["a"].legend()
+    for key in "a12":
+        axes[key].legend()
     common.save(figure, options, "activation_scale")
     said = ", ".join(f"{ratio:.2g} with {name}" for name, ratio in last.items())
     common.say(

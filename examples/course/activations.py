@@ -79,6 +79,7 @@ def main() -> None:
         passed[name] = first_to_last(net, images, labels)
         curves[name] = common.train(net, (images, labels), epochs, optim.SGD(net.parameters(), lr=0.03, momentum=0.9))
         tested[name] = 100 * common.accuracy(net, test_x, test_y)
+        print(f"{name}: {tested[name]:.1f} % of the test images right")
 
     figure, axes = plt.subplot_mosaic("abb", figsize=(11, 4.2))
     x = torch.linspace(-3, 3, 121)
@@ -93,11 +94,14 @@ def main() -> None:
     axes["b"].set_ylim(bottom=1e-4)
     axes["b"].legend(title="first layer's gradient / last layer's, at the start", ncols=2, loc="lower left")
     common.save(figure, options, "activations")
-    worst, best = min(tested, key=tested.get), max(tested, key=tested.get)
-    said = ", ".join(f"{name} {tested[name]:.1f} %" for name in ACTIVATIONS)
+    worst = min(tested, key=tested.get)
+    others = [name for name in ACTIVATIONS if name != worst]
+    right = [tested[name] for name in others]
     common.say(
-        f"test images right after {epochs} epochs with {DEPTH} hidden layers: {said}; at the start the first layer's "
-        f"gradient is {passed[worst]:.1g} of the last's with {worst} and {passed[best]:.1g} with {best}."
+        f"after {epochs} epochs {worst} gets {tested[worst]:.1f} % of the test images right with {DEPTH} hidden layers, "
+        f"the others {min(right):.1f} to {max(right):.1f} %; at the start the first layer's gradient is "
+        f"{passed[worst]:.1g} of the last's with {worst} and at least "
+        f"{min(passed[name] for name in others):.1g} with the others."
     )
 
 
