@@ -98,8 +98,8 @@ def main() -> None:
     others = [name for name in ACTIVATIONS if name != worst]
     right = [tested[name] for name in others]
     common.say(
-        f"after {epochs} epochs {worst} gets {tested[worst]:.1f} % of the test images right with {DEPTH} hidden layers, "
-        f"the others {min(right):.1f} to {max(right):.1f} %; at the start the first layer's gradient is "
+        f"after {epochs} epochs {worst} gets {tested[worst]:.1f} % of the test images right with {DEPTH} hidden "
+        f"layers, the others {min(right):.1f} to {max(right):.1f} %; at the start the first layer's gradient is "
         f"{passed[worst]:.1g} of the last's with {worst} and at least "
         f"{min(passed[name] for name in others):.1g} with the others."
     )
