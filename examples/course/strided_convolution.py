@@ -70,9 +70,9 @@ def main() -> None:
             net = network(stage, images.shape[1], int(labels.max()) + 1)
             optimizer = optim.Adam(net.parameters(), lr=3e-3)
             schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
-            begin = time.perf_counter()
+            begin = time.process_time()
             common.train(net, (images, labels), epochs, optimizer, after_epoch=lambda _, step=schedule.step: step())
-            seconds[name] += (time.perf_counter() - begin) / seeds / epochs
+            seconds[name] += (time.process_time() - begin) / seeds / epochs
             right[name].append(100 * common.accuracy(net, *test))
         table = nn.summary(net, tuple(images[:1].shape))
         size[name], work[name] = table.total_parameters / 1e3, table.total_multiply_adds / 1e6
@@ -82,7 +82,7 @@ def main() -> None:
         accuracy.plot(each, [name] * seeds, "o", color="black", alpha=0.4)
     accuracy.set(xlabel="test accuracy [%]", xlim=(None, 100.2))
     accuracy.invert_yaxis()
-    measures = {"parameters [thousands]": size, "multiply-adds [millions]": work, "seconds per epoch": seconds}
+    measures = {"parameters [thousands]": size, "multiply-adds [millions]": work, "CPU seconds per epoch": seconds}
     for axes, (measure, values) in zip(panels, measures.items(), strict=True):
         bars = axes.barh(list(values), list(values.values()), color=common.COLORS[0])
         axes.bar_label(bars, fmt="%.2g", padding=3)
