@@ -87,25 +87,24 @@ def main() -> None:
         seconds = (time.process_time() - begin) / seeds / epochs
         table = nn.summary(net, (1, 3, 32, 32))
         rows.append((np.mean(wrong), table.total_parameters, table.total_multiply_adds, seconds))
-    error, *prices = np.array(rows).T
+    error, *prices = np.array(rows).T / [[1], [1e3], [1e6], [1]]
 
     figure, panels = plt.subplots(1, 3, figsize=(11, 3.8), sharey=True)
-    labels = ("parameters", "multiply-adds per image", "CPU seconds per epoch")
-    for axes, price, label in zip(panels, prices, labels, strict=True):
+    units = ("parameters [thousands]", "multiply-adds per image [millions]", "CPU seconds per epoch")
+    for axes, price, unit in zip(panels, prices, units, strict=True):
         for x, y, name, color in zip(price, error, NETS, common.COLORS, strict=False):
-            axes.loglog(x, y, "o", color=color, markersize=9)
+            axes.semilogy(x, y, "o", color=color, markersize=9)
             axes.annotate(name, (x, y), xytext=(0, 8), textcoords="offset points", ha="center", color=color)
-        axes.set(
-            xlabel=label, xlim=(price.min() / 2.5, price.max() * 2.5), title=f"cheapest: {list(NETS)[price.argmin()]}"
-        )
-    panels[0].set(ylabel=f"wrong after {epochs} epochs [%], mean of {seeds} seeds", ylim=(None, 1.4 * error.max()))
+        axes.set(xlabel=unit, xlim=(-0.1 * price.max(), 1.25 * price.max()))
+        axes.yaxis.set_major_formatter("{x:g}")
+    panels[0].set(ylabel=f"wrong after {epochs} epochs [%], mean of {seeds} seeds", ylim=(None, 1.5 * error.max()))
     common.save(figure, options, "architectures")
     names, best, most = list(NETS), error.argmin(), error.argmax()
     common.say(
         f"after {epochs} epochs {names[best]} has the fewest test images wrong, {error[best]:.1f} %, with "
-        f"{prices[0][best] / 1e3:.0f} thousand parameters and {prices[1][best] / 1e6:.1f} million multiply-adds; "
+        f"{prices[0][best]:.0f} thousand parameters and {prices[1][best]:.1f} million multiply-adds; "
         f"{names[most]} the most, {error[most]:.1f} %; {names[prices[1].argmin()]} needs the fewest multiply-adds, "
-        f"{prices[1].min() / 1e6:.1f} million, for {error[prices[1].argmin()]:.1f} %; means of {seeds} seeds."
+        f"{prices[1].min():.1f} million, for {error[prices[1].argmin()]:.1f} %; means of {seeds} seeds."
     )
 
 
