@@ -1,5 +1,6 @@
 """Every course example, as a student runs it, at its small size."""
 
+import argparse
 import importlib
 import os
 import subprocess
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import autograd
+import nn
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = ROOT / "examples" / "course"
@@ -49,26 +53,46 @@ def test_documents_what_it_shows_and_stays_short(name):
     assert text.count("\n") <= 120
 
 
-def test_reads_images_from_a_file(tmp_path):
+@pytest.fixture
+def common(monkeypatch):
+    monkeypatch.syspath_prepend(str(COURSE))
+    return importlib.import_module("common")
+
+
+def test_reads_images_from_a_file(common, tmp_path):
     generator = np.random.Generator(np.random.PCG64(0))
-    images = {f"{part}_x": generator.integers(0, 256, (60, 3, 8, 8), np.uint8) for part in ("train", "test")}
-    labels = {f"{part}_y": np.arange(60) % 3 for part in ("train", "test")}
-    np.savez(tmp_path / "images.npz", **images, **labels)
-    done = run("initial_loss", "--small", "--data", tmp_path / "images.npz", "--output", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "−log(1/3) = 1.0986" in done.stdout
+    images = generator.integers(0, 256, (60, 3, 4, 4), np.uint8)
+    labels = np.arange(60, dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", train_x=images, train_y=labels, test_x=images / np.float32(255), test_y=labels)
+    for x, y in common.load(argparse.Namespace(data=str(tmp_path / "images.npz"), small=False)):
+        assert (x.numpy().dtype, y.numpy().dtype) == (np.float32, np.int64)
+        assert sorted(y.tolist()) == list(range(60))
+        assert y.tolist() != list(range(60))  # shuffled
+        np.testing.assert_array_equal(x.numpy(), (images / np.float32(255))[y.numpy()])
 
 
 @pytest.mark.parametrize("content", [None, b"no archive"])
-def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, content):
+def test_a_file_that_cannot_be_read_is_one_sentence(common, tmp_path, content):
     file = tmp_path / "images.npz"
     if content is not None:
         file.write_bytes(content)
-    done = run("initial_loss", "--data", file)
-    assert done.returncode == 1
-    assert done.stderr.startswith("--data: ")
-    assert str(file) in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(SystemExit, match=f"^--data: .*{file}"):
+        common.load(argparse.Namespace(data=str(file), small=False))
+
+
+def test_training_and_accuracy_of_the_common_loop(common):
+    x = autograd.tensor([[1.0, 0.0], [0.0, 1.0]] * 20)
+    y = autograd.tensor([0, 1] * 20)
+    net = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.9))
+    epochs = []
+    optimizer = nn.optim.SGD(net.parameters(), lr=0.5)
+    losses = common.train(net, (x, y), 30, optimizer, 16, after_epoch=lambda epoch: epochs.append(epoch) or epoch == 20)
+    assert epochs == list(range(1, 21))
+    assert len(losses) == 20 * 3  # batches of 16, 16 and 8
+    assert net.training
+    assert common.accuracy(net, x, y) == 1  # in eval mode: nothing is dropped
+    assert net.training
+    assert common.smooth([1, 3, 5, 7, 9], 2).tolist() == [2, 6]
 
 
 def test_the_page_quotes_what_the_programs_printed(monkeypatch):
