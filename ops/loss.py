@@ -65,6 +65,11 @@ def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: 
 # -- classes -------------------------------------------------------------------------------------------------
 
 
+def _mean(losses: Array, count: Any) -> Any:
+    """Return NaN where every row was ignored, and infinity where the sum is too large."""
+    return np.add.reduce(losses) / count
+
+
 @primitive(residual=True)
 def class_cross_entropy(
     x: Any, target: Any, weight: Any, *, ignore_index: int, label_smoothing: float, reduction: str
@@ -80,10 +85,9 @@ def class_cross_entropy(
     if reduction == "none":
         return losses.reshape(target.shape if x.ndim > 1 else ()), (log_sum, None)
     if reduction == "sum":
-        return np.add.reduce(losses), (log_sum, None)
+        return silently(np.add.reduce, losses), (log_sum, None)
     count = np.add.reduce(row_weight)
-    mean = silently(np.true_divide, np.add.reduce(losses), count)  # NaN where every row was ignored
-    return mean, (log_sum, count)
+    return silently(_mean, losses, count), (log_sum, count)
 
 
 @class_cross_entropy.joint_vjp

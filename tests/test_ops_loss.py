@@ -126,6 +126,14 @@ def test_cross_entropy_is_finite_for_large_logits():
     )
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_cross_entropy_whose_sum_is_too_large_is_infinite_and_warns_of_nothing(reduction):
+    logits, target = Tensor(np.float32([[3e38, 0], [3e38, 0]])), Tensor(np.array([1, 1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert loss.cross_entropy(logits, target, reduction=reduction).item() == np.inf
+
+
 def test_cross_entropy_of_float32_keeps_its_type():
     x, target = draw(8, 5).astype(np.float32), classes_of((8, 5))
     ours = loss.cross_entropy(Tensor(x), Tensor(target))
