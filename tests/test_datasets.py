@@ -362,7 +362,7 @@ def test_transforms_make_of_a_batch_what_they_make_of_its_images(mnist, tmp_path
 @pytest.mark.parametrize("transform", [
     T.Lambda(lambda image: image.flatten()), T.Compose([T.ToTensor(), lambda image: image.flatten()]), T.MixUp(num_classes=10),
     T.RandomApply([T.Lambda(lambda image: image)]), T.RandomChoice([T.Pad(1), T.CutMix(num_classes=10)]),
-], ids=repr)  # fmt: skip
+], ids=["Lambda", "Compose", "MixUp", "RandomApply", "RandomChoice"])  # fmt: skip
 def test_other_transforms_are_given_images_one_by_one(mnist, tmp_path, transform):
     assert not datasets.MNIST(tmp_path, transform=transform)._transforms_batches()
 
