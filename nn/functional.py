@@ -24,6 +24,7 @@ from ops.activation import (
     tanhshrink,
 )
 from ops.attention import scaled_dot_product_attention
+from ops.class_loss import cross_entropy, nll_loss
 from ops.contraction import einsum
 from ops.conv import (
     conv1d,
@@ -43,12 +44,10 @@ from ops.linear import linear
 from ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cross_entropy,
     huber_loss,
     kl_div,
     l1_loss,
     mse_loss,
-    nll_loss,
     smooth_l1_loss,
 )
 from ops.margin_loss import (

@@ -55,8 +55,12 @@ def test_documents_what_it_shows_and_stays_short(name):
 
 @pytest.fixture
 def common(monkeypatch):
+    """The module, whose look of pictures is forgotten afterwards."""
     monkeypatch.syspath_prepend(str(COURSE))
-    return importlib.import_module("common")
+    matplotlib = pytest.importorskip("matplotlib", reason="the examples draw with it")
+    with matplotlib.rc_context():
+        yield importlib.import_module("common")
+    del sys.modules["common"]
 
 
 def test_reads_images_from_a_file(common, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from autograd.tape import grad
 from autograd.tensor import Tensor
-from ops import loss, margin_loss
+from ops import class_loss, loss, margin_loss
 from tests.against_torch import assert_close, compare, draw
 
 torch = pytest.importorskip("torch")
@@ -55,7 +55,7 @@ def test_class_losses_are_pytorchs(name, shape, options, reduction):
     options = dict(options)
     target = classes_of(shape, ignored=options.get("ignore_index"))
     weight = np.abs(draw(shape[min(1, len(shape) - 1)], seed=3)) if options.pop("weight", None) else None
-    ours, theirs = getattr(loss, name), getattr(F, name)
+    ours, theirs = getattr(class_loss, name), getattr(F, name)
     w = (None, None) if weight is None else (Tensor(weight), torch.tensor(weight))
     compare(
         lambda x: ours(x, Tensor(target), w[0], reduction=reduction, **options),
@@ -72,7 +72,7 @@ def test_cross_entropy_with_probabilities_is_pytorchs(shape, options, reduction)
     weight = np.abs(draw(shape[min(1, len(shape) - 1)], seed=3)) if options.pop("weight", None) else None
     w = (None, None) if weight is None else (Tensor(weight), torch.tensor(weight))
     compare(
-        lambda x, t: loss.cross_entropy(x, t, w[0], reduction=reduction, **options),
+        lambda x, t: class_loss.cross_entropy(x, t, w[0], reduction=reduction, **options),
         lambda x, t: F.cross_entropy(x, t, w[1], reduction=reduction, **options),
         draw(*shape),
         probabilities(*shape, seed=4),
@@ -85,7 +85,7 @@ def test_cross_entropy_with_probabilities_is_pytorchs(shape, options, reduction)
 def test_no_rows_left_are_nan_on_average_and_give_no_gradient(name, shape, reduction):
     target = np.full(shape[:1] + shape[2:], -100)
     x, t = Tensor(draw(*shape), requires_grad=True), torch.tensor(draw(*shape), requires_grad=True)
-    ours = getattr(loss, name)(x, Tensor(target), reduction=reduction)
+    ours = getattr(class_loss, name)(x, Tensor(target), reduction=reduction)
     theirs = getattr(F, name)(t, torch.tensor(target), reduction=reduction)
     assert_close(ours, theirs)
     if reduction == "mean":
@@ -100,26 +100,28 @@ def test_no_rows_left_are_nan_on_average_and_give_no_gradient(name, shape, reduc
 def test_what_an_ignored_row_holds_does_not_matter(name):
     x, target = draw(3, 4), np.array([1, -100, 2])
     x[1] = [np.nan, np.inf, 0.0, -np.inf]
-    ours = getattr(loss, name)(Tensor(x), Tensor(target))
+    ours = getattr(class_loss, name)(Tensor(x), Tensor(target))
     assert_close(ours, getattr(F, name)(torch.tensor(x), torch.tensor(target)))
     assert np.isfinite(ours.array)
     leaf = Tensor(x, requires_grad=True)
-    (dx,) = grad(getattr(loss, name)(leaf, Tensor(target)), leaf)
+    (dx,) = grad(getattr(class_loss, name)(leaf, Tensor(target)), leaf)
     assert (dx.array[1] == 0).all()
 
 
 def test_cross_entropy_takes_bytes_and_a_target_of_one_element():
     x = draw(3)
-    ours = loss.cross_entropy(Tensor(x), Tensor(np.array([1])), reduction="none")
+    ours = class_loss.cross_entropy(Tensor(x), Tensor(np.array([1])), reduction="none")
     assert_close(ours, F.cross_entropy(torch.tensor(x), torch.tensor([1]), reduction="none"))
     x, target = draw(2, 3), np.array([0, 2], np.uint8)
-    assert_close(loss.cross_entropy(Tensor(x), Tensor(target)), F.cross_entropy(torch.tensor(x), torch.tensor(target)))
+    assert_close(
+        class_loss.cross_entropy(Tensor(x), Tensor(target)), F.cross_entropy(torch.tensor(x), torch.tensor(target))
+    )
 
 
 def test_cross_entropy_is_finite_for_large_logits():
     x = np.array([[1000.0, -1000.0], [-1000.0, 1000.0]])
     compare(
-        lambda x: loss.cross_entropy(x, Tensor(np.array([0, 0]))),
+        lambda x: class_loss.cross_entropy(x, Tensor(np.array([0, 0]))),
         lambda x: F.cross_entropy(x, torch.tensor([0, 0])),
         x,
         order=1,
@@ -131,12 +133,12 @@ def test_cross_entropy_whose_sum_is_too_large_is_infinite_and_warns_of_nothing(r
     logits, target = Tensor(np.float32([[3e38, 0], [3e38, 0]])), Tensor(np.array([1, 1]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert loss.cross_entropy(logits, target, reduction=reduction).item() == np.inf
+        assert class_loss.cross_entropy(logits, target, reduction=reduction).item() == np.inf
 
 
 def test_cross_entropy_of_float32_keeps_its_type():
     x, target = draw(8, 5).astype(np.float32), classes_of((8, 5))
-    ours = loss.cross_entropy(Tensor(x), Tensor(target))
+    ours = class_loss.cross_entropy(Tensor(x), Tensor(target))
     assert ours.array.dtype == np.float32
     np.testing.assert_allclose(ours.array, F.cross_entropy(torch.tensor(x), torch.tensor(target)).numpy(), rtol=1e-6)
 
@@ -162,7 +164,7 @@ def test_class_losses_refuse(name, shape, target, options, error, message):
     weight = np.ones(options.pop("weight")) if "weight" in options else None
     w = (None, None) if weight is None else (Tensor(weight), torch.tensor(weight))
     with pytest.raises(error, match=message):
-        getattr(loss, name)(Tensor(x), Tensor(target), w[0], **options)
+        getattr(class_loss, name)(Tensor(x), Tensor(target), w[0], **options)
     with pytest.raises(error):
         getattr(F, name)(torch.tensor(x), torch.tensor(target), w[1], **options)
 
@@ -170,17 +172,17 @@ def test_class_losses_refuse(name, shape, target, options, error, message):
 def test_cross_entropy_refuses():
     x = Tensor(draw(2, 3))
     with pytest.raises(RuntimeError, match=r"between 0\.0 and 1\.0\. Got: 1\.5"):
-        loss.cross_entropy(x, Tensor(np.array([0, 1])), label_smoothing=1.5)
+        class_loss.cross_entropy(x, Tensor(np.array([0, 1])), label_smoothing=1.5)
     with pytest.raises(RuntimeError, match="floating point type for target with class probabilities, got"):
-        loss.cross_entropy(x, Tensor(np.zeros((2, 3), np.int64)))
+        class_loss.cross_entropy(x, Tensor(np.zeros((2, 3), np.int64)))
     with pytest.raises(RuntimeError, match="ignore_index is not supported"):
-        loss.cross_entropy(x, Tensor(probabilities(2, 3)), ignore_index=1)
+        class_loss.cross_entropy(x, Tensor(probabilities(2, 3)), ignore_index=1)
     with pytest.raises(RuntimeError, match="weight is a constant"):
-        loss.cross_entropy(x, Tensor(np.array([0, 1])), Tensor(np.ones(3), requires_grad=True))
+        class_loss.cross_entropy(x, Tensor(np.array([0, 1])), Tensor(np.ones(3), requires_grad=True))
     with pytest.raises(NotImplementedError, match=r"floating-point input, got autograd\.int64"):
-        loss.cross_entropy(Tensor(np.zeros((2, 3), np.int64)), Tensor(np.array([0, 1])))
+        class_loss.cross_entropy(Tensor(np.zeros((2, 3), np.int64)), Tensor(np.array([0, 1])))
     with pytest.raises(ValueError, match="1 or more dimensions"):
-        loss.nll_loss(Tensor(np.array(1.0)), Tensor(np.array(0)))
+        class_loss.nll_loss(Tensor(np.array(1.0)), Tensor(np.array(0)))
 
 
 # -- numbers -------------------------------------------------------------------------------------------------
@@ -468,16 +470,16 @@ def test_float32_stays_float32(reduction):
     x, other = (draw(4, 3, seed=seed).astype(np.float32) for seed in (0, 1))
     p, classes = probabilities(4, 3).astype(np.float32), classes_of((4, 3))
     calls = {
-        "cross_entropy": (x, classes),
-        "nll_loss": (x, classes),
-        "binary_cross_entropy": (p, p),
-        "binary_cross_entropy_with_logits": (x, p),
-        **dict.fromkeys(("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"), (x, other)),
+        class_loss.cross_entropy: (x, classes),
+        class_loss.nll_loss: (x, classes),
+        loss.binary_cross_entropy: (p, p),
+        loss.binary_cross_entropy_with_logits: (x, p),
+        **dict.fromkeys((loss.mse_loss, loss.l1_loss, loss.smooth_l1_loss, loss.huber_loss), (x, other)),
     }
-    for name, (a, b) in calls.items():
+    for function, (a, b) in calls.items():
         leaf = Tensor(a, requires_grad=True)
-        ours = getattr(loss, name)(leaf, Tensor(b), reduction=reduction)
-        theirs = getattr(F, name)(torch.tensor(a), torch.tensor(b), reduction=reduction)
+        ours = function(leaf, Tensor(b), reduction=reduction)
+        theirs = getattr(F, function.__name__)(torch.tensor(a), torch.tensor(b), reduction=reduction)
         assert_close(ours, theirs, tolerance=1e-5)
         (dx,) = grad(ours, leaf, Tensor(np.ones(ours.shape, np.float32)))
         assert dx.array.dtype == np.float32

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from autograd import Tensor
 from autograd.random import manual_seed
 from autograd.testing import arrays, integers, positive, reals
-from ops import attention, resampling
+from ops import attention, class_loss, resampling
 from ops import distance as d
 from ops import dropout as o
 from ops import loss as s
@@ -230,7 +230,7 @@ _dropouts = [
 
 _losses = [
     Row(
-        s.cross_entropy,
+        class_loss.cross_entropy,
         of(
             (3, 4),
             _classes(3, count=4),
@@ -245,21 +245,21 @@ _losses = [
         ),
     ),
     Row(
-        s.cross_entropy,
+        class_loss.cross_entropy,
         of((2, 3, 2), _classes(2, 2, count=3), reduction=REDUCTIONS),
         lambda x, t, reduction: _nll(_log_softmax(x), t, reduction=reduction),
         name="cross_entropy of pixels",
         torch="cross_entropy",
     ),
     Row(
-        s.cross_entropy,
+        class_loss.cross_entropy,
         of((2, 3), array((2, 3), PROBABILITY), reduction=REDUCTIONS, label_smoothing=choice(0.0, 0.25)),
         None,
         name="cross_entropy of probabilities",
         torch="cross_entropy",
     ),
     Row(
-        s.nll_loss,
+        class_loss.nll_loss,
         of((3, 4), _classes(3, count=4), reduction=REDUCTIONS),
         lambda x, t, reduction: _nll(x, t, reduction=reduction),
         linear=True,
