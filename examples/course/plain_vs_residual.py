@@ -3,7 +3,8 @@
 A plain net of 34 layers could copy the one of 18 and let the other layers be the identity; yet it has the higher loss,
 on the training images, in spite of batch normalisation: the problem is optimisation, not overfitting. With shortcuts
 H(x) = F(x) + x the identity is the easiest thing to learn, gradients pass the blocks unhindered, and depth costs
-nothing. Thin lines are three runs with other weights each, the thick line is their mean.
+nothing. Thin lines are three runs with other weights each, the thick line is their mean. With `--data` there is one
+run of 20 epochs: some minutes for 8,000 photographs of 32 × 32 pixels.
 
 Course: slides "Deep Learning 2", residual connections (p. 49–52); He et al., Deep residual learning for image
 recognition, CVPR 2016, figure 4 and table 2. Here every layer has an eighth of the paper's channels.
@@ -40,7 +41,9 @@ def main() -> None:
     options = common.options(__doc__)
     (images, labels), _ = common.load(options, size=32)
     images = (images - images.mean()) / images.std()
-    epochs, seeds = (1, 1) if options.small else (6, 3)
+    epochs, seeds = (6, 3) if options.data == "digits" else (20, 1)  # photographs are learnt more slowly
+    if options.small:
+        epochs, seeds = 1, 1
     curves = {key: [] for key in NETS}
     for (depth, residual), runs in curves.items():
         for seed in range(seeds):
@@ -60,10 +63,11 @@ def main() -> None:
         axes.legend()
     panels[0].set(ylabel="cross-entropy on the training images", ylim=(0, None))
     common.save(figure, options, "plain_vs_residual")
+    runs_of = "one seed" if seeds == 1 else f"means of {seeds} seeds"
     common.say(
         f"after {epochs} epochs the plain net of 34 layers has {ratio[0]:.1f} times the training loss of that of 18 "
         f"({last[34, False]:.3f} and {last[18, False]:.3f}), the residual one of 34 {ratio[1]:.1f} times that of "
-        f"18 ({last[34, True]:.3f} and {last[18, True]:.3f}); means of {seeds} seeds."
+        f"18 ({last[34, True]:.3f} and {last[18, True]:.3f}); {runs_of}."
     )
 
 
