@@ -78,18 +78,11 @@ def _shuffled(images: torch.Tensor, labels: torch.Tensor, number: int | None) ->
 
 def _from_file(name: str) -> list[Data]:
     try:
-        with np.load(name, allow_pickle=False) as file:
-            arrays = [file[key] for key in ("train_x", "train_y", "test_x", "test_y")]
+        return [part.tensors for part in datasets.from_npz(name)]
     except FileNotFoundError:
         raise SystemExit(f"--data: there is no file {name}") from None
-    except (KeyError, ValueError) as error:
-        raise SystemExit(f"--data: {name}: {error}") from None
-    return [_tensors(*arrays[:2]), _tensors(*arrays[2:])]
-
-
-def _tensors(images: np.ndarray, labels: np.ndarray) -> Data:
-    scale = np.float32(255 if images.dtype == np.uint8 else 1)
-    return torch.tensor(images.astype(np.float32) / scale), torch.tensor(labels.astype(np.int64))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"--data: {error}") from None
 
 
 def train(

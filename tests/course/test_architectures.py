@@ -6,6 +6,7 @@ import autograd as torch
 import nn
 import nn.functional as F
 from nn.utils import receptive_field
+from tests.course.listings.cifar_net import Net
 
 
 def volumes(model, *size):
@@ -161,27 +162,6 @@ def test_local_response_norm():
     for k in range(9):
         total = (x[:, max(k - 2, 0) : k + 3] ** 2).sum(1)
         assert torch.allclose(y[:, k], x[:, k] / (2 + 1e-4 * total) ** 0.75, rtol=1e-12)
-
-
-class Net(nn.Module):
-    """004, slide 44."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 6, 5)
-        self.pool = nn.MaxPool2d(2, 2)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1 = nn.Linear(16 * 5 * 5, 120)
-        self.fc2 = nn.Linear(120, 84)
-        self.fc3 = nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = self.pool(F.relu(self.conv1(x)))
-        x = self.pool(F.relu(self.conv2(x)))
-        x = torch.flatten(x, 1)
-        x = F.relu(self.fc1(x))
-        x = F.relu(self.fc2(x))
-        return self.fc3(x)
 
 
 def test_the_simple_convolutional_net():
