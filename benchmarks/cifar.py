@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks import nets
 from benchmarks.library import Library, load
 from benchmarks.model_cases import weight
+from benchmarks.peers import Variant, environment
 
 BATCH = 64
 PADDING = 4
@@ -120,7 +121,9 @@ class Trainer:
         name, _, features = variant.partition(":")
         command = [sys.executable, "-m", "benchmarks.cifar", "--serve", name, features]
         command += map(str, (options.threads, options.file, seed, options.epochs))
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        variables = environment(Variant(name), options.threads)
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, env=variables, stdin=pipe, stdout=pipe, text=True)
         self.epochs: list[dict[str, float]] = []
 
     def epoch(self) -> dict[str, float]:
@@ -160,9 +163,13 @@ def main() -> None:
     option("--stop-after", type=int, metavar="EPOCHS", help="of the schedule's epochs, train only so many")
     option("--seeds", type=int, nargs="+", default=[0, 1, 2])
     option("--threads", type=int, default=2)
-    option("--variants", nargs="+", default=VARIANTS[:2], metavar="V", help=f"of {', '.join(VARIANTS)}")
+    option(
+        "--variants", nargs="+", choices=VARIANTS, default=VARIANTS[:2], metavar="V", help=f"of {', '.join(VARIANTS)}"
+    )
     options = parser.parse_args()
-    options.stop_after = options.stop_after or options.epochs
+    options.stop_after = options.epochs if options.stop_after is None else options.stop_after
+    if not 1 <= options.stop_after <= options.epochs:
+        parser.error(f"--stop-after {options.stop_after}: expected 1 to {options.epochs}, the epochs of the schedule")
     runs = [compare(options, seed) for seed in options.seeds]
     for variant in options.variants:
         accuracies = [run[variant].epochs[-1]["accuracy"] for run in runs]

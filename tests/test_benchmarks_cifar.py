@@ -58,3 +58,19 @@ def test_both_libraries_train_on_the_same_and_are_compared(file):
     np.testing.assert_allclose(losses, losses[0], rtol=1e-3)  # as many digits as are printed
     assert "s a run" in first
     assert bool(last) == WITH_TORCH
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--variants", "pytorch:fusd"], "invalid choice: 'pytorch:fusd'"),
+        (["--epochs", "2", "--stop-after", "3"], "--stop-after 3: expected 1 to 2, the epochs of the schedule"),
+        (["--stop-after", "0"], "--stop-after 0: expected 1 to 10"),
+    ],
+)
+def test_options_that_cannot_be_met_are_refused(options, error, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cifar", "images.npz", *options])
+    monkeypatch.setattr(cifar, "compare", lambda options, seed: {})
+    with pytest.raises(SystemExit, match="2"):
+        cifar.main()
+    assert error in capsys.readouterr().err
