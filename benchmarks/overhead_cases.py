@@ -1,6 +1,7 @@
 """What the tape itself costs: chains of ops on four numbers, forward and backward."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ def chain(library: Library, length: int) -> Work:
     scale, shift = library.tensor(np.float32([0.5, 1, 2, 4])), library.tensor(random(4, seed=2))
     start = library.tensor(random(4), requires_grad=True)
 
-    def step() -> list[np.ndarray]:
+    def step() -> list[Any]:
         start.grad = None
         y = start
         for _ in range(length // 4):
