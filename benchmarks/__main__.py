@@ -23,8 +23,9 @@ suites:
   kernels    each kernel on the shapes of LeNet, AlexNet, VGG, ResNet, MobileNet, Mixer, LSTM, ViT
   models     training steps and inference of whole nets
   func       gradients of each sample, Jacobians and Hessians
+  data       epochs of a data loader, with and without worker processes, per batch
   overhead   what the tape costs per op, in chains of 10^3 to 10^6 tiny ops
-  memory     peak resident memory of the training steps
+  memory     peak resident memory of the training steps, whose results `models` compares
   startup    import; process start to the end of the first step, warm and cold; compile time per kernel
   scaling    cost per sample, unit of width and layer; products and convolutions over --threads
 commands:
@@ -71,8 +72,27 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def check(options: argparse.Namespace) -> None:
+TAKEN = {
+    "table": {"names"},
+    "roofline": {"names", "list", "threads", "rounds", "seconds", "plot"},
+    "comparison": {"names", "list", "threads", "variants", "rounds", "seconds", "busy", "save", "jax_python"},
+}
+"""The options that make a difference to each command."""
+
+
+def command_of(options: argparse.Namespace) -> tuple[str, list[str]]:
+    """Return the command and the names it is given."""
+    if options.names and options.names[0] in ("table", "roofline"):
+        return options.names[0], options.names[1:]
+    return "comparison", options.names
+
+
+def check(options: argparse.Namespace, command: str) -> None:
     """Stop where an option cannot be met."""
+    usual = vars(parse_arguments([]))
+    for name in sorted(name for name, value in vars(options).items() if value != usual[name]):
+        if name not in TAKEN[command]:
+            raise SystemExit(f"benchmarks: --{name.replace('_', '-')} makes no difference to a {command}")
     usable = usable_cores()
     for count in options.threads:
         if not 1 <= count <= usable:
@@ -83,6 +103,8 @@ def check(options: argparse.Namespace) -> None:
         raise SystemExit(f"benchmarks: --rounds {options.rounds}: expected at least 1")
     if options.busy < 0:
         raise SystemExit(f"benchmarks: --busy {options.busy}: expected 0 or more")
+    if options.save and options.save.exists():
+        store.load(options.save)  # refuses what is no stored run before anything is measured
     if options.busy and options.save:
         raise SystemExit("benchmarks: --save keeps runs on an idle machine; leave out --busy")
     if not (options.seconds > 0 and math.isfinite(options.seconds)):
@@ -134,19 +156,19 @@ def show_roofline(cases: list[Case], options: argparse.Namespace) -> list[Row]:
 def main() -> int:
     """Run what was asked for; return 1 where a benchmark was refused."""
     options = parse_arguments()
-    command, *rest = options.names or [""]
+    command, names = command_of(options)
+    check(options, command)
     if command == "table":
-        if len(rest) != 1:
+        if len(names) != 1:
             raise SystemExit("benchmarks: table expects one stored run, as in: python -m benchmarks table run.json")
-        print(store.table(Path(rest[0])))
+        print(store.table(Path(names[0])))
         return 0
-    check(options)
     if command == "roofline":
-        cases = [case for case in select(rest or ["kernels"]) if case.traffic]
+        cases = [case for case in select(names or ["kernels"]) if case.traffic]
         if not cases:
-            raise SystemExit(f"benchmarks: no kernel that begins with {' or '.join(rest)} states its traffic")
+            raise SystemExit(f"benchmarks: no kernel that begins with {' or '.join(names)} states its traffic")
     else:
-        cases = select(options.names)
+        cases = select(names)
     if options.list:
         print(*(case.name for case in cases), sep="\n")
         return 0

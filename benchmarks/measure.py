@@ -45,13 +45,20 @@ def measure_together(cases: list[Case], variants: list[Variant], plan: Plan) -> 
 
 def run_round(case: Case, peers: list[Peer], plan: Plan, row: Row, times: dict[str, list[float]]) -> str:
     """Compare, then take bursts by turns; return why the case is refused, if it is."""
-    for peer in peers:
-        answer = peer.ask("prepare", case=case.name, results=str(peer.results))
-        if "error" in answer:
-            return f"{peer.variant.name}: {answer['error']}"
-        row.first.setdefault(peer.variant.name, answer["first"])
-    if difference := compare(case, peers):
-        return difference
+    try:
+        for peer in peers:
+            answer = peer.ask("prepare", case=case.name, results=str(peer.results))
+            row.first.setdefault(peer.variant.name, answer["first"])
+        refusal = compare(case, peers)
+        if not refusal:
+            take_bursts(peers, plan, times)
+    except ChildProcessError as error:
+        return str(error)
+    return refusal
+
+
+def take_bursts(peers: list[Peer], plan: Plan, times: dict[str, list[float]]) -> None:
+    """Let the peers time the case they have prepared, by turns."""
     slowest = max(peer.ask("warm_up")["step"] for peer in peers)
     bursts = plan.bursts if slowest < plan.seconds else min(plan.bursts, 3)
     for burst in range(bursts):
@@ -59,7 +66,6 @@ def run_round(case: Case, peers: list[Peer], plan: Plan, row: Row, times: dict[s
             time.sleep(REST)
             answer = peer.ask("time", seconds=plan.seconds / bursts / plan.rounds)
             times.setdefault(peer.variant.name, []).extend(answer["samples"])
-    return ""
 
 
 def compare(case: Case, peers: list[Peer]) -> str:

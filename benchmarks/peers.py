@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,23 +126,32 @@ class Peer:
         )
 
     def __enter__(self) -> "Peer":
-        self.import_seconds = self.answer()["import"]
+        try:
+            self.import_seconds = self.answer()["import"]
+        except ChildProcessError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):  # what it was not asked any more, for it had ended
+            self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait()
         self.errors.close()
         self.folder.cleanup()
 
     def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
-        """Send a request and wait for its answer."""
-        print(json.dumps({"do": what, **arguments}), file=self.process.stdin, flush=True)
-        return self.answer()
+        """Send a request and return its answer; raise ChildProcessError for what went wrong there."""
+        with suppress(BrokenPipeError):  # it has ended, as its answer tells
+            print(json.dumps({"do": what, **arguments}), file=self.process.stdin, flush=True)
+        answer = self.answer()
+        if "error" in answer:
+            raise ChildProcessError(f"{self.variant.name}: {answer['error']}")
+        return answer
 
     def answer(self) -> dict[str, Any]:
-        """Return the next answer; where the process has ended, its last words as an error."""
+        """Return the next answer; where the process has ended, raise its last words."""
         line = self.process.stdout.readline()
         if line:
             return json.loads(line)

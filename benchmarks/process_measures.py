@@ -14,6 +14,7 @@ from benchmarks.peers import MAGTAPE, Peer, Variant
 from benchmarks.row import Plan, Row
 
 STEPS = 5  # training steps after which memory has grown to its peak
+WARM = ("import", "warm")  # kinds that find bytecode and kernels as an earlier process has left them
 
 
 def measure_processes(case: Case, variants: list[Variant], plan: Plan) -> Iterator[Row]:
@@ -22,21 +23,29 @@ def measure_processes(case: Case, variants: list[Variant], plan: Plan) -> Iterat
         yield from compile_times(plan)
         return
     row = Row(case.name, plan.threads, unit="B" if case.kind == "memory" else "s")
-    figures: dict[str, list[float]] = {}
-    for _ in range(plan.rounds):
-        for variant in filter(lambda variant: variant.concerns(case), variants):
-            figure, row.refused = measure_once(case, variant, plan, row)
-            if row.refused:
-                yield row
-                return
-            figures.setdefault(variant.name, []).append(figure)
-    row.median = {name: statistics.median(each) for name, each in figures.items()}
-    row.minimum = {name: min(each) for name, each in figures.items()}
+    try:
+        figures = take_figures(case, [each for each in variants if each.concerns(case)], plan, row)
+        row.median = {name: statistics.median(each) for name, each in figures.items()}
+        row.minimum = {name: min(each) for name, each in figures.items()}
+    except ChildProcessError as error:
+        row.refused = str(error)
     yield row
 
 
-def measure_once(case: Case, variant: Variant, plan: Plan, row: Row) -> tuple[float, str]:
-    """Return the figure of one fresh process, and why it is refused, if it is."""
+def take_figures(case: Case, variants: list[Variant], plan: Plan, row: Row) -> dict[str, list[float]]:
+    """Return the figures of each variant: one of a fresh process for each of the plan's rounds."""
+    if case.kind in WARM:
+        for variant in variants:
+            measure_once(case, variant, plan, Row(case.name, plan.threads))
+    figures: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    for _ in range(plan.rounds):
+        for variant in variants:
+            figures[variant.name].append(measure_once(case, variant, plan, row))
+    return figures
+
+
+def measure_once(case: Case, variant: Variant, plan: Plan, row: Row) -> float:
+    """Return the figure of one fresh process."""
     with tempfile.TemporaryDirectory(prefix="benchmark-kernels-") as empty:
         begin = time.perf_counter()
         with Peer(
@@ -44,13 +53,11 @@ def measure_once(case: Case, variant: Variant, plan: Plan, row: Row) -> tuple[fl
         ) as peer:
             if case.kind == "import":
                 row.first.setdefault(variant.name, peer.import_seconds)
-                return peer.import_seconds, ""
+                return peer.import_seconds
             answer = peer.ask("prepare", case=case.name, results=str(peer.results))
             seconds = time.perf_counter() - begin
-            if "error" in answer:
-                return 0.0, f"{variant.name}: {answer['error']}"
             row.first.setdefault(variant.name, answer["first"])
-            return (peer.ask("peak", steps=STEPS)["bytes"] if case.kind == "memory" else seconds), ""
+            return peer.ask("peak", steps=STEPS)["bytes"] if case.kind == "memory" else seconds
 
 
 def compile_times(plan: Plan) -> Iterator[Row]:

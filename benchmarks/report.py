@@ -47,7 +47,7 @@ def quantity(figure: float, unit: str = "s") -> str:
     """Return seconds or bytes in the unit that suits them."""
     scales = {"s": (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)), "B": (("MB", 1e6),)}[unit]
     name, size = next((scale for scale in scales if figure >= scale[1]), scales[-1])
-    return f"{figure / size:.3g} {name}" if figure < 1000 * size else f"{figure / size:.0f} {name}"
+    return f"{figure / size:.3g} {name}" if figure < 999.5 * size else f"{figure / size:.0f} {name}"
 
 
 def rate(row: Row) -> str:
@@ -93,11 +93,15 @@ def speed_ups(rows: list[Row]) -> list[str]:
     """Return, for each group measured at several thread counts, how much faster more threads are than the fewest."""
     lines = []
     for group in dict.fromkeys(row.group for row in rows):
-        times = {(row.name, row.threads): row for row in rows if row.group == group and not row.refused}
+        times = {
+            (row.name, row.threads): row for row in rows if row.group == group and row.unit == "s" and not row.refused
+        }
         fewest, *more = sorted({threads for _, threads in times}) or [0]
         for count in more:
             pairs = [(row, times[name, count]) for (name, threads), row in times.items()
                      if threads == fewest and (name, count) in times]  # fmt: skip
+            if not pairs:
+                continue
             ours = geometric_mean(few.median[MAGTAPE.name] / many.median[MAGTAPE.name] for few, many in pairs)
             line = f"{group}, {counted(count)} against {fewest}: magtape {ours:.2f} times as fast"
             if all(few.best for few, _ in pairs):

@@ -42,8 +42,8 @@ class Measurements:
         self.calls = 1
 
     def prepare(self, case: str, results: str) -> dict[str, float]:
-        """Build a case, save the values to compare, and find how many steps make a sample."""
-        self.work = None
+        """Build a case, take its first step and save the values to compare."""
+        self.work, self.calls = None, 1
         gc.collect()
         self.work = self.build(find(case))
         begin = time.perf_counter()

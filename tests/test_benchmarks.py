@@ -1,6 +1,7 @@
 """The benchmarks run, refuse wrong results, and summarise a group as they say."""
 
 import importlib.util
+import re
 import signal
 import subprocess
 import sys
@@ -8,12 +9,14 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import machine, measure, process_measures, store
-from benchmarks.case import Case
+import autograd
+from benchmarks import machine, measure, process_measures, store, worker
+from benchmarks.__main__ import DESCRIPTION
+from benchmarks.case import Case, Work
 from benchmarks.catalogue import catalogue, select
 from benchmarks.measure import difference
-from benchmarks.peers import MAGTAPE, Variant, choose, parse
-from benchmarks.report import geometric_mean, row_text, speed_ups, summary
+from benchmarks.peers import MAGTAPE, Peer, Variant, choose, parse
+from benchmarks.report import geometric_mean, quantity, row_text, speed_ups, summary
 from benchmarks.row import Plan, Row
 
 WITH_TORCH = importlib.util.find_spec("torch") is not None
@@ -50,6 +53,26 @@ def test_an_unknown_name_lists_the_groups():
         select(["missing"])
 
 
+def test_the_help_names_every_suite():
+    for suite in {case.suite for case in catalogue().values()}:
+        assert re.search(rf"^  {suite} ", DESCRIPTION, re.MULTILINE), suite
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option", "command"),
+    [
+        (["roofline", "kernels/linear", "--variants", "eager"], "--variants", "roofline"),
+        (["roofline", "kernels/linear", "--save", "run.json"], "--save", "roofline"),
+        (["table", "run.json", "--jax-python", "python"], "--jax-python", "table"),
+        (["overhead", "--plot", "plot.png"], "--plot", "comparison"),
+    ],
+)
+def test_an_option_that_makes_no_difference_is_refused(arguments, option, command):
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert done.stderr == f"benchmarks: {option} makes no difference to a {command}\n"
+
+
 def test_threads_that_cannot_be_had_are_refused():
     done = run("overhead", "--threads", "1000")
     assert done.returncode == 1
@@ -60,6 +83,14 @@ def test_what_busy_cores_falsify_is_not_stored(tmp_path):
     done = run("overhead", "--busy", "1", "--save", str(tmp_path / "run.json"))
     assert done.returncode == 1
     assert done.stderr.startswith("benchmarks: --save keeps runs on an idle machine")
+
+
+def test_a_run_is_not_measured_where_it_cannot_be_stored(tmp_path):
+    (tmp_path / "run.json").write_text("[]")
+    done = run("overhead/chain/1e3", "--seconds", "0.01", "--save", str(tmp_path / "run.json"))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.endswith("run.json is not a stored run; --save writes one\n")
 
 
 def test_other_programs_run_only_meanwhile():
@@ -90,6 +121,13 @@ def test_the_difference_is_relative_and_nan_is_never_right():
     assert not difference(np.array([np.nan, 1.0]), np.array([np.nan, 1.0])) <= 1.0
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.9994, "999 ms"), (0.9996, "1000 ms"), (1.0, "1 s"), (12345.0, "12345 s")]
+)
+def test_figures_have_three_digits_and_no_exponent(seconds, text):
+    assert quantity(seconds) == text
+
+
 def test_a_refused_row_shows_no_times():
     assert row_text(row("a", 1.0, 2.0, 3.0, refused="result 0 differs")).endswith("REFUSED: result 0 differs")
 
@@ -111,6 +149,17 @@ class StubPeer:
     def ask(self, what, **_arguments):
         self.asked.append(what)
         return {"first": 1.0, "step": 1.0, "samples": [float(len(self.variant.name))], "bytes": 100}
+
+
+class FailingPeer(StubPeer):
+    """A peer that fails when it is asked to `fails`."""
+
+    fails = ""
+
+    def ask(self, what, **arguments):
+        if what == self.fails:
+            raise ChildProcessError(f"{self.variant.name}: ZeroDivisionError: by nothing")
+        return super().ask(what, **arguments)
 
 
 @pytest.fixture
@@ -138,6 +187,37 @@ def test_a_wrong_result_is_refused_and_not_timed(stubs, wrong):
     assert "eager's" in row.refused
     assert not row.median
     assert row.ratio() is None
+
+
+@pytest.mark.parametrize("what", ["prepare", "warm_up", "time"])
+def test_a_case_whose_step_fails_is_refused_with_the_reason(stubs, monkeypatch, what):
+    StubPeer.answers = {name: [np.arange(5.0)] for name in ("magtape", "eager")}
+    monkeypatch.setattr(measure, "Peer", FailingPeer)
+    monkeypatch.setattr(FailingPeer, "fails", what)
+    row = one_row(stubs)
+    assert row.refused == "magtape: ZeroDivisionError: by nothing"
+    assert not row.median
+
+
+def test_a_peer_says_what_went_wrong_and_that_it_ended(tmp_path):
+    with Peer(MAGTAPE, 1) as peer:
+        with pytest.raises(ChildProcessError, match="magtape: KeyError: 'missing'"):
+            peer.ask("prepare", case="missing", results=str(tmp_path / "results.npz"))
+        peer.process.kill()
+        peer.process.wait()
+        with pytest.raises(ChildProcessError, match="magtape: "):
+            peer.ask("warm_up")
+
+
+def test_a_case_does_not_repeat_its_steps_as_often_as_the_one_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "find", lambda name: name)
+    measurements = worker.Measurements("magtape", frozenset(), autograd.get_num_threads())
+    measurements.build = lambda name: Work(lambda: None, list)
+    measurements.prepare("fast", str(tmp_path / "results.npz"))
+    measurements.warm_up()
+    assert measurements.calls > 1
+    measurements.prepare("slow", str(tmp_path / "results.npz"))
+    assert measurements.calls == 1
 
 
 def test_a_stored_run_comes_back_and_renders_as_a_table(tmp_path):
@@ -176,6 +256,13 @@ def test_the_speed_up_compares_thread_counts():
     assert lines == ["models/train, 2 threads against 1: magtape 2.00 times as fast, PyTorch 1.00"]
 
 
+def test_a_speed_up_is_of_times_measured_with_both_counts():
+    rows = [row(name, 1.0, 2.0, 2.0) for name in ("models/train/a", "models/train/b", *["memory/train/net"] * 2)]
+    rows[1].threads = rows[3].threads = 2
+    rows[2].unit = rows[3].unit = "B"
+    assert speed_ups(rows) == []
+
+
 def test_variants_are_named_by_their_features():
     assert parse("fused+channels_last").name == "channels_last+fused"
     assert parse("eager").name == "eager"
@@ -195,3 +282,29 @@ def test_memory_is_measured_of_whole_processes(monkeypatch):
     (measured,) = measure.measure([case], [MAGTAPE, Variant("pytorch")], Plan())
     assert measured.median == {"magtape": 100, "eager": 100}
     assert measured.unit == "B"
+
+
+@pytest.mark.parametrize(("kind", "processes"), [("import", 2), ("warm", 2), ("cold", 1), ("memory", 1)])
+def test_what_is_to_be_warm_is_run_once_before(monkeypatch, kind, processes):
+    started = []
+
+    class Counted(StubPeer):
+        import_seconds = 1.0
+
+        def __enter__(self):
+            started.append(self.variant.name)
+            return self
+
+    monkeypatch.setattr(process_measures, "Peer", Counted)
+    case = Case("startup/net", lambda library: None, kind=kind)
+    (measured,) = measure.measure([case], [MAGTAPE, Variant("pytorch")], Plan())
+    assert started == ["magtape", "eager"] * processes
+    assert set(measured.median) == {"magtape", "eager"}
+
+
+def test_a_process_that_fails_is_refused_with_the_reason(monkeypatch):
+    monkeypatch.setattr(process_measures, "Peer", FailingPeer)
+    monkeypatch.setattr(FailingPeer, "fails", "peak")
+    case = Case("memory/train/net", lambda library: None, kind="memory")
+    (measured,) = measure.measure([case], [MAGTAPE], Plan())
+    assert measured.refused == "magtape: ZeroDivisionError: by nothing"
