@@ -16,11 +16,14 @@ import autograd as torch
 import nn
 import nn.functional as F
 from autograd import tracing
+from autograd.primitive import cast
 from nn import models
 from nn.drawing import Drawing
 from nn.drawing.graph import Frame, Graph, Node
+from nn.drawing.labels import OPS
 from nn.drawing.layout import TITLE_WIDTH, Box, Layout, Station
 from nn.drawing.svg import write
+from tests.op_table import primitives
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -157,6 +160,16 @@ def test_a_layer_that_hands_its_input_on_is_told_apart_from_it() -> None:
     assert edges(nn.draw(model, (2, 3))) == [("x", "same"), ("x", "+"), ("same", "+"), ("+", "output")]
 
 
+def test_a_layer_that_hands_its_input_on_hands_its_gradient_back() -> None:
+    def forward(self: Any, x: Any) -> Any:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(self.same(x).square().sum(), x)[0]
+
+    titles = [node.title for node in nn.draw(net(forward, same=nn.Identity()), (2, 3)).graph.nodes]
+    assert titles[:2] == ["x", "same"]
+
+
 def test_integers_and_what_requires_no_gradient_are_followed() -> None:
     model = net(lambda self, x: self.table(x).argmax(-1) * 2, table=nn.Embedding(5, 3).requires_grad_(False))
     drawing = nn.draw(model, torch.zeros(2, 4, dtype=torch.int64))
@@ -198,6 +211,17 @@ def test_an_error_of_the_model_leaves_nothing_behind() -> None:
         nn.draw(model, (1, 4))
     assert tracing.watchers == []
     assert model[0]._hooks is None
+
+
+def test_a_layer_whose_error_the_model_caught_is_left_behind() -> None:
+    def forward(self: Any, x: Any) -> Any:
+        try:
+            return self.narrow(x)
+        except RuntimeError:
+            return self.wide(x)
+
+    drawing = nn.draw(net(forward, narrow=nn.Linear(2, 2), wide=nn.Linear(3, 3)), (1, 3))
+    assert edges(drawing) == [("x", "narrow"), ("x", "wide"), ("wide", "output")]
 
 
 def test_ops_of_other_threads_are_not_drawn() -> None:
@@ -281,7 +305,7 @@ def test_wrong_calls() -> None:
         (ValueError, "22 boxes, limit is 10: draw with depth", lambda: nn.draw(model, (1, 2), limit=10)),
         (ValueError, "depth is -1", lambda: nn.draw(model, (1, 2), depth=-1)),
         (TypeError, "names are those of a tensor's leaves", lambda: nn.draw(model, (1, 2), names={})),
-        (ValueError, "the picture would have 21 boxes, limit is 20", lambda: nn.draw(y, limit=20)),
+        (ValueError, "the picture would have 52 boxes, limit is 51", lambda: nn.draw(y, limit=51)),
         (RuntimeError, "has no history", lambda: nn.draw(x)),
         (RuntimeError, "has no history", lambda: nn.draw(torch.ones(2))),
         (TypeError, "belong to a module", lambda: nn.draw(y, (1, 2))),
@@ -476,3 +500,16 @@ def test_essential_arguments(layer: nn.Module, shape: Any, detail: str) -> None:
     inputs = [shape] if shape else [(1, 3), (1, 2)]
     (node,) = [node for node in nn.draw(layer, *inputs).graph.nodes if node.kind not in ("input", "output")]
     assert node.detail.startswith(detail)
+
+
+def test_ops_with_names_of_their_own_are_primitives() -> None:
+    known = {name for op in [*primitives(), cast.primitive] for name in (op.name, f"{op.family}.{op.name}")}
+    assert set(OPS) <= known
+
+
+def test_a_class_made_from_a_layer_is_described_as_that() -> None:
+    class Halve(nn.MaxPool2d):
+        pass
+
+    (node,) = [node for node in nn.draw(nn.Sequential(Halve(2)), (1, 2, 8, 8)).graph.nodes if node.kind == "pooling"]
+    assert node.detail == "Halve 2×2"

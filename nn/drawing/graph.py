@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-Shape = tuple[int, ...]
-
 
 @dataclass(eq=False)
 class Frame:

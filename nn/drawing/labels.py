@@ -27,22 +27,21 @@ KINDS = {
 
 # Primitives are named for what they give; here is what the user called.
 OPS = {
-    "add": "+", "sub": "−", "mul": "×", "div": "÷", "true_divide": "÷", "minus": "−", "plus": "+", "neg": "−",
-    "matmul": "@", "power": "pow", "reshaped": "reshape", "permuted": "permute", "expanded": "expand",
-    "joined": "cat", "sliced": "slice", "indexed": "index", "looked_up": "embedding", "gathered": "gather",
-    "scattered": "scatter", "scattered_sum": "scatter_add", "summed": "sum", "averaged": "mean", "variance": "var",
-    "deviation": "std", "largest": "amax", "smallest": "amin", "product": "prod", "log_of_sum": "logsumexp",
-    "p_norm": "norm", "convolution": "conv", "max_pooled": "max_pool", "adaptive_averaged": "adaptive_avg_pool",
-    "adaptive_max_pooled": "adaptive_max_pool", "batch_normalized": "batch_norm", "layer_normalized": "layer_norm",
-    "group_normalized": "group_norm", "dropped": "dropout", "attended": "attention", "attended_by_few": "attention",
-    "self_attended": "attention", "contracted": "einsum", "chosen": "where", "clamped": "clamp", "unfolded": "unfold",
-    "folded": "fold", "flipped": "flip", "rolled": "roll", "bordered": "pad", "normalized_exp": "softmax",
-    "normalized_log": "log_softmax", "class_cross_entropy": "cross_entropy", "picked": "nll_loss",
-    "squared_error": "mse_loss", "bernoulli_nll": "binary_cross_entropy", "elu_forward": "elu",
-    "gelu_forward": "gelu", "gelu_tanh": "gelu", "hardtanh_forward": "hardtanh", "leaky_relu_forward": "leaky_relu",
-    "softplus_forward": "softplus", "summed_up": "cumsum", "rounded": "round", "lower_triangle": "tril",
-    "upper_triangle": "triu", "recurrent_layer": "recurrent", "part_of": "slice", "cast": "to",
-    "ops.pool.averaged": "avg_pool",
+    "add": "+", "sub": "−", "mul": "×", "div": "÷", "neg": "−", "matmul": "@", "reshaped": "reshape",
+    "permuted": "permute", "expanded": "expand", "joined": "cat", "sliced": "slice", "indexed": "index",
+    "overwritten": "index_put", "looked_up": "embedding", "gathered": "gather", "scattered": "scatter",
+    "scattered_sum": "scatter_add", "scattered_extremum": "scatter_reduce", "averaged": "mean",
+    "ops.pool.averaged": "avg_pool", "convolution": "conv", "max_pooled": "max_pool",
+    "adaptive_averaged": "adaptive_avg_pool", "adaptive_max_pooled": "adaptive_max_pool",
+    "batch_normalized": "batch_norm", "channelwise_affine": "batch_norm", "layer_normalized": "layer_norm",
+    "group_normalized": "group_norm", "dropped": "dropout", "masked_scale": "dropout", "attended": "attention",
+    "attended_by_few": "attention", "self_attended": "attention", "contracted": "einsum", "unfolded": "unfold",
+    "windows": "unfold", "folded": "fold", "flipped": "flip", "rolled": "roll", "bordered": "pad",
+    "diagonal_of": "diagonal", "embedded_diagonal": "diag_embed", "class_cross_entropy": "cross_entropy",
+    "picked": "nll_loss", "bernoulli_nll": "binary_cross_entropy", "logit_loss": "binary_cross_entropy_with_logits",
+    "gelu_tanh": "gelu", "lower_triangle": "tril", "upper_triangle": "triu", "recurrent_layer": "recurrent",
+    "part_of": "slice", "cast": "to", "bitcast": "view", "packed": "contiguous", "close": "isclose",
+    "is_member": "isin", "replaced": "nan_to_num",
 }  # fmt: skip
 
 ESSENTIAL: dict[str, Callable[[Any], str]] = {}  # of a kind of layer, its essential arguments
@@ -134,7 +133,8 @@ def _normalisation(module: Any) -> str:
 def _pooling(module: Any) -> str:
     if hasattr(module, "output_size"):
         return f"to {_sides(module.output_size)}"
-    dims = int(type(module).__name__[-2])
+    layer = next(base.__name__ for base in type(module).__mro__ if base.__module__ == "nn.pooling")
+    dims = int(layer[-2])  # of MaxPool2d, also for a class made from it
     return ", ".join(_window(module, dims))
 
 

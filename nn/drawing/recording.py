@@ -2,7 +2,8 @@
 
 Who made which array is noted by the array's identity, so that tensors that require no gradients are followed as well as
 others. A module inside which no other was called becomes a box, and the ops of its forward are forgotten. What a box
-gives that is its input itself (dropout in eval mode) is handed on as another view of it, so as to be told apart.
+gives that is its input itself (dropout in eval mode) is handed on as another view of it, so as to be told apart,
+unless the forward records gradients.
 """
 
 import inspect
@@ -15,7 +16,7 @@ import numpy as np
 
 from autograd import pytree, tracing
 from autograd.batching import BatchedTensor, innermost
-from autograd.grad_mode import no_grad
+from autograd.grad_mode import is_recording, no_grad
 from autograd.tensor import Tensor
 from autograd.views import writes_of
 from nn.drawing.graph import Frame, Graph, Node, refuse_above, shown
@@ -55,12 +56,10 @@ class _Call:
 
     module: Module
     path: str
-    number: int  # of the calls of this module, from 1
     frame: Frame | None  # around what is called inside
     sources: list[Node]  # that made its arguments
-    nodes: int  # how many nodes, edges and arrays there were before it
+    nodes: int  # how many nodes and edges there were before it
     edges: int
-    arrays: int
     divided: bool = False  # whether a module was called inside
     parameters: dict[int, Node] = field(default_factory=dict)  # that its forward used itself, by array
 
@@ -130,7 +129,7 @@ class _Recording:
         if isinstance(op, tracing.Op) and op.family == tracing.WRITING:
             self._written(op.name, *inputs)
             return
-        sources = self.sources(list(tensors_and_arrays(inputs)))
+        sources = self.sources(list(_tensors_and_arrays(inputs)))
         self.note(output, self._op(op_label(op, inputs), output.shape, sources))
 
     def _op(self, label: str, shape: Sequence[int], sources: Sequence[Node]) -> Node:
@@ -157,7 +156,7 @@ class _Recording:
     def listen(self, module: Module) -> Iterator[Any]:
         """Register the hooks that report the module's calls."""
         yield module.register_forward_pre_hook(self._enter, with_kwargs=True)
-        yield module.register_forward_hook(self._leave, with_kwargs=True)
+        yield module.register_forward_hook(self._leave, with_kwargs=True, always_call=True)
 
     def _enter(self, module: Module, args: Any, kwargs: Any) -> None:
         number = self.count[module] = self.count.get(module, 0) + 1
@@ -169,8 +168,8 @@ class _Recording:
             outer.divided = True
             frame = Frame(path, f"{path}: {type(module).__name__}", outer.frame)
         sources = self.sources(list(tensors_in([args, kwargs])))
-        sizes = len(self.graph.nodes), len(self.graph.edges), len(self.arrays)
-        self.running.append(_Call(module, path, number, frame, sources, *sizes))
+        sizes = len(self.graph.nodes), len(self.graph.edges)
+        self.running.append(_Call(module, path, frame, sources, *sizes))
 
     def _leave(self, module: Module, args: Any, kwargs: Any, output: Any) -> Any:
         call = self.running.pop()
@@ -180,7 +179,8 @@ class _Recording:
         node = self._collapse(call, output)
         given = {id(_array(x)) for x in tensors_in([args, kwargs])}
         leaves, structure = pytree.flatten(output)
-        leaves = [_other_view(x) if isinstance(x, Tensor) and id(_array(x)) in given else x for x in leaves]
+        if not is_recording():  # a view made here has no history
+            leaves = [_other_view(x) if isinstance(x, Tensor) and id(_array(x)) in given else x for x in leaves]
         for x in leaves:
             if isinstance(x, Tensor):
                 self.note(_array(x), node)
@@ -237,7 +237,7 @@ def _within(path: str, frame: Frame | None) -> str:
     return ".".join(path.split(".")[-2:]) if name.isdigit() else name
 
 
-def tensors_and_arrays(values: Sequence[Any]) -> Iterator[Any]:
+def _tensors_and_arrays(values: Sequence[Any]) -> Iterator[Any]:
     """Yield the tensors and arrays among an op's inputs, which may be lists of them."""
     for value in values:
         if isinstance(value, np.ndarray):

@@ -21,7 +21,7 @@ def graph_of_tape(tensor: Tensor, names: Any, limit: int) -> Graph:
     called = {id(value._node): name for name, value in _pairs(names) if value._node is not None}
     graph = Graph(f"the tape of a tensor of shape {shown(tensor.shape)}")
     drawn: dict[TapeNode, Node] = {}
-    for node in sorted(_behind(tensor.grad_fn, limit), key=lambda node: node.sequence):
+    for node in sorted(_behind(tensor.grad_fn), key=lambda node: node.sequence):
         if isinstance(node, OutputOf):  # drawn as the node whose output it is
             drawn[node] = drawn[node.parents[0]]
             continue
@@ -29,6 +29,7 @@ def graph_of_tape(tensor: Tensor, names: Any, limit: int) -> Graph:
         drawn[node] = graph.add(shown_as, [drawn[parent] for parent in node.parents])
     last = Node("output", "output", "", shown(tensor.shape), "the tensor that is drawn")
     graph.add(last, [drawn[tensor.grad_fn]])
+    refuse_above(limit, len(graph.nodes), "draw the loss of a smaller model or of fewer steps, or raise the limit")
     return graph
 
 
@@ -42,15 +43,14 @@ def _pairs(names: Any) -> Iterable[tuple[str, Tensor]]:
     return pairs
 
 
-def _behind(root: TapeNode, limit: int) -> set[TapeNode]:
-    """Return a node and all from which it was made; leave off where they are too many."""
+def _behind(root: TapeNode) -> set[TapeNode]:
+    """Return a node and all from which it was made."""
     seen, stack = {root}, [root]
     while stack:
         for parent in stack.pop().parents:
             if parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-        refuse_above(limit, len(seen), "draw the loss of a smaller model or of fewer steps, or raise the limit")
     return seen
 
 
