@@ -16,6 +16,7 @@ import nn.functional as F
 from autograd.tensor import Tensor
 from nn.models import rbf, resnet, vgg
 from nn.models.mobilenet import InvertedResidual
+from tests.models_under_torch import under_torch
 
 SOURCES = Path(nn.models.__file__).parent
 
@@ -87,18 +88,6 @@ def test_every_model_is_made_by_a_function_with_keyword_arguments(undrawn):
 # -- values and gradients ---------------------------------------------------------------------------------------------
 
 
-def under_pytorch(*names: str) -> dict[str, Any]:
-    """Execute our own sources, with the names they import from `nn` and `autograd.tensor` taken from PyTorch."""
-    source = "\n".join((SOURCES / f"{name}.py").read_text() for name in names)
-    source = re.sub(r"^from nn\.models\.\w+ import .*$", "", source, flags=re.MULTILINE)  # of an earlier source
-    source = re.sub(r"^from nn(\.\w+)? import", "from torch.nn import", source, flags=re.MULTILINE)
-    source = source.replace("from autograd.tensor import Tensor\n", "from torch import Tensor\n")
-    assert not re.search(r"^(import|from) (nn|autograd\.)", source, re.MULTILINE)
-    namespace: dict[str, Any] = {"__name__": "under_pytorch"}
-    exec(compile(source, " ".join(names), "exec"), namespace)
-    return namespace
-
-
 def fill(model: nn.Module) -> None:
     """Give parameters and running estimates random values that keep the size of the signal, always the same."""
     rng = np.random.RandomState(0)
@@ -121,14 +110,12 @@ def narrow(model: Any, linear: Callable[..., Any]) -> Any:
     return model
 
 
-def twins(torch: Any, sources: str, name: str, options: dict[str, Any]) -> tuple[nn.Module, Any]:
+def twins(torch: Any, source: str, name: str, options: dict[str, Any]) -> tuple[nn.Module, Any]:
     """Return a model of ours and the same under PyTorch, with the same weights."""
-    namespace = under_pytorch(*sources.split())
-    translated = {key: namespace["nn"][value] if key == "norm_layer" else value for key, value in options.items()}
     with torch.device("meta"):
-        theirs = namespace[name](**translated)
+        theirs = getattr(under_torch(source), name)(**options)
     ours = getattr(nn.models, name)(**options)
-    if sources in ("alexnet", "vgg"):
+    if source in ("alexnet", "vgg"):
         narrow(ours, nn.Linear)
         narrow(theirs, torch.nn.Linear)
     fill(ours)
@@ -150,7 +137,7 @@ MODELS = [
     ("resnet", "resnet50", SMALL | {"width": 16, "replace_stride_with_dilation": [False, True, True]}, (4, 3, 64, 64)),
     ("resnet", "resnext50_32x4d", SMALL | {"width": 32}, (2, 3, 64, 64)),
     ("mobilenet", "mobilenet_v2", SMALL | {"dropout": 0.0, "width_mult": 0.35}, (4, 3, 40, 33)),
-    ("rbf lenet", "lenet5", {"output": "rbf", "side": 32}, (3, 1, 32, 32)),
+    ("lenet", "lenet5", {"output": "rbf", "side": 32}, (3, 1, 32, 32)),
 ]  # fmt: skip
 
 
@@ -163,9 +150,9 @@ def pytorch(torch: Any) -> Iterator[Any]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize(("sources", "name", "options", "shape"), MODELS, ids=lambda value: str(value))
-def test_same_weights_give_pytorchs_values(sources, name, options, shape, pytorch, undrawn):
-    ours, theirs = twins(pytorch, sources, name, options)
+@pytest.mark.parametrize(("source", "name", "options", "shape"), MODELS, ids=lambda value: str(value))
+def test_same_weights_give_pytorchs_values(source, name, options, shape, pytorch, undrawn):
+    ours, theirs = twins(pytorch, source, name, options)
     x = np.random.default_rng(1).standard_normal(shape)
     for training in (True, False):
         ours.train(training)
@@ -176,9 +163,9 @@ def test_same_weights_give_pytorchs_values(sources, name, options, shape, pytorc
         np.testing.assert_allclose(found / scale, expected / scale, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("sources", "name", "options", "shape"), MODELS, ids=lambda value: str(value))
-def test_same_weights_give_pytorchs_gradients(sources, name, options, shape, pytorch, undrawn):
-    ours, theirs = twins(pytorch, sources, name, options)
+@pytest.mark.parametrize(("source", "name", "options", "shape"), MODELS, ids=lambda value: str(value))
+def test_same_weights_give_pytorchs_gradients(source, name, options, shape, pytorch, undrawn):
+    ours, theirs = twins(pytorch, source, name, options)
     ours.double()
     theirs.double()
     x = np.random.default_rng(1).standard_normal(shape)
@@ -218,7 +205,7 @@ def test_same_weights_give_torchvisions_logits(name, options, side, expected, un
 
 def test_a_file_of_pytorchs_is_loaded_to_the_bit(torch, undrawn):
     torch.manual_seed(0)
-    theirs = under_pytorch("resnet")["resnet18"](num_classes=7)
+    theirs = under_torch("resnet").resnet18(num_classes=7)
     file = io.BytesIO()
     torch.save(theirs.state_dict(), file)
     file.seek(0)

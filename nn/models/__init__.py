@@ -1,4 +1,4 @@
-"""Models, with torchvision's names for them and for the modules inside."""
+"""Models. What torchvision has, too, is named as there, and so are the modules inside."""
 
 from nn.models.alexnet import AlexNet, alexnet
 from nn.models.lenet import LeNet5, ScaledTanh, lenet5

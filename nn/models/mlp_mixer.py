@@ -22,16 +22,15 @@ channels of a token, by MLPs with one hidden layer; the mean over tokens goes to
 Together 59,880,472 parameters. The names of modules are those of Wightman's `timm`, whose weights load.
 """
 
-import math
 from typing import Any
 
 from autograd.tensor import Tensor
-from nn import init
 from nn.activation import GELU
 from nn.containers import Sequential
 from nn.conv import Conv2d
 from nn.dropout import Dropout
 from nn.linear import Linear
+from nn.models.initial_values import draw_by_fan_in, draw_xavier, set_to_zero
 from nn.module import Module
 from nn.normalization import LayerNorm
 
@@ -42,9 +41,7 @@ class PatchEmbed(Module):
     def __init__(self, patch_size: int, in_channels: int, hidden_dim: int) -> None:
         super().__init__()
         self.proj = Conv2d(in_channels, hidden_dim, kernel_size=patch_size, stride=patch_size)
-        for parameter in self.proj.parameters():
-            init.zeros_(parameter)
-        init.trunc_normal_(self.proj.weight, std=math.sqrt(1 / (in_channels * patch_size**2)))
+        draw_by_fan_in(self.proj, in_channels * patch_size**2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the tokens, row by row."""
@@ -64,10 +61,8 @@ class Mlp(Module):
         self.drop1 = Dropout(dropout)
         self.fc2 = Linear(hidden_features, in_features)
         self.drop2 = Dropout(dropout)
-        layer: Any
-        for layer in (self.fc1, self.fc2):
-            init.xavier_uniform_(layer.weight)
-            init.normal_(layer.bias, std=1e-6)
+        draw_xavier(self.fc1)
+        draw_xavier(self.fc2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the MLP's output."""
@@ -136,8 +131,7 @@ class MLPMixer(Module):
         )
         self.norm = LayerNorm(hidden_dim, eps=1e-6)
         self.head = Linear(hidden_dim, num_classes)
-        for parameter in self.head.parameters():
-            init.zeros_(parameter)
+        set_to_zero(self.head)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits of the classes."""

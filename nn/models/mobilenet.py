@@ -19,7 +19,7 @@ shortcuts join the narrow ends, which have no ReLU: it would lose what few chann
     classifier.1    1000        linear, from the means   -   1,281,000
     total                                                     3,504,872
 
-torchvision's weights fit: `model.load_state_dict(torch.load("mobilenet_v2-b0353104.pth"))`.
+torchvision's weights fit: `model.load_state_dict(torch.load("mobilenet_v2-7ebf99e0.pth"))`.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,12 +27,12 @@ from typing import Any
 
 from autograd.tensor import Tensor
 from nn import functional as F
-from nn import init
 from nn.activation import ReLU6
 from nn.containers import Sequential
 from nn.conv import Conv2d
 from nn.dropout import Dropout
 from nn.linear import Linear
+from nn.models.initial_values import draw_by_fan_out
 from nn.module import Module
 from nn.normalization import BatchNorm2d
 
@@ -154,23 +154,12 @@ class MobileNetV2(Module):
         features.append(Conv2dNormActivation(channels, self.last_channel, 1, norm_layer=norm))
         self.features = Sequential(*features)
         self.classifier = Sequential(Dropout(dropout), Linear(self.last_channel, num_classes))
-        self.apply(_initialise)
+        self.apply(draw_by_fan_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits of the classes."""
         means = F.adaptive_avg_pool2d(self.features(x), (1, 1))
         return self.classifier(means.flatten(1))
-
-
-def _initialise(module: Module) -> None:
-    if isinstance(module, Conv2d):
-        init.kaiming_normal_(module.weight, mode="fan_out")
-        if module.bias is not None:
-            init.zeros_(module.bias)
-    elif isinstance(module, Linear):
-        init.normal_(module.weight, 0.0, 0.01)
-        if module.bias is not None:
-            init.zeros_(module.bias)
 
 
 def mobilenet_v2(**options: Any) -> MobileNetV2:

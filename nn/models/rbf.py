@@ -7,7 +7,7 @@ stylised picture of 7 × 12 pixels, so that what looks alike has similar codes. 
 
 import numpy as np
 
-from autograd import dtypes
+from autograd import get_default_dtype, tensor
 from autograd.tensor import Tensor
 from nn import functional as F
 from nn.module import Module
@@ -62,7 +62,7 @@ class RBFOutput(Module):
         super().__init__()
         self.num_classes = num_classes
         self.in_features = in_features
-        self.register_buffer("codes", Tensor(class_codes(num_classes, in_features).astype(dtypes.default_float())))
+        self.register_buffer("codes", tensor(class_codes(num_classes, in_features), dtype=get_default_dtype()))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the distances to the codes."""

@@ -36,7 +36,7 @@ with grouped convolutions) and Wide ResNet (Zagoruyko and Komodakis, 2016: Bottl
 
 torchvision's weights fit: `model.load_state_dict(torch.load("resnet18-f37072fd.pth"))`. As there, a Bottleneck's
 stride is that of its 3 × 3 convolution; the paper's is that of the first 1 × 1 one. `plain18` and `plain34` have the
-same layers but no shortcuts: 11,515,688 and 21,623,848 parameters, less by the shortcuts' 1 × 1 convolutions.
+same layers but no shortcuts: 11,515,688 and 21,623,848 parameters, fewer by those of the shortcuts.
 """
 
 from collections.abc import Callable, Sequence

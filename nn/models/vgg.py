@@ -27,12 +27,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograd.tensor import Tensor
-from nn import init
 from nn.activation import ReLU
 from nn.containers import Sequential
 from nn.conv import Conv2d
 from nn.dropout import Dropout
 from nn.linear import Linear
+from nn.models.initial_values import draw_by_fan_out
 from nn.module import Module
 from nn.normalization import BatchNorm2d
 from nn.pooling import AdaptiveAvgPool2d, MaxPool2d
@@ -72,22 +72,11 @@ class VGG(Module):
             Linear(4096, num_classes),
         )
         if init_weights:
-            self.apply(_initialise)
+            self.apply(draw_by_fan_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits of the classes."""
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
-
-
-def _initialise(module: Module) -> None:
-    if isinstance(module, Conv2d):
-        init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        if module.bias is not None:
-            init.zeros_(module.bias)
-    elif isinstance(module, Linear):
-        init.normal_(module.weight, 0.0, 0.01)
-        if module.bias is not None:
-            init.zeros_(module.bias)
 
 
 def make_layers(cfg: Sequence[int | str], batch_norm: bool = False) -> Sequential:

@@ -24,7 +24,6 @@ are added, and an encoder of pre-norm blocks mixes them. The class token's outpu
 With the class token's 768 these are 86,567,656 parameters. The names are torchvision's: its weights load.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
@@ -39,6 +38,7 @@ from nn.containers import Sequential
 from nn.conv import Conv2d
 from nn.dropout import Dropout
 from nn.linear import Linear
+from nn.models.initial_values import draw_by_fan_in, draw_xavier, set_to_zero
 from nn.module import Module
 from nn.normalization import LayerNorm
 from nn.parameter import Parameter
@@ -52,9 +52,8 @@ class MLPBlock(Sequential):
 
     def __init__(self, in_dim: int, mlp_dim: int, dropout: float) -> None:
         super().__init__(Linear(in_dim, mlp_dim), GELU(), Dropout(dropout), Linear(mlp_dim, in_dim), Dropout(dropout))
-        for layer in (self[0], self[3]):
-            init.xavier_uniform_(layer.weight)
-            init.normal_(layer.bias, std=1e-6)
+        draw_xavier(self[0])
+        draw_xavier(self[3])
 
 
 class EncoderBlock(Module):
@@ -167,7 +166,7 @@ class VisionTransformer(Module):
             self.seq_length, num_layers, num_heads, hidden_dim, mlp_dim, dropout, attention_dropout, norm_layer
         )
         self.heads = _heads(hidden_dim, num_classes, representation_size)
-        _from_fan_in(self.conv_proj, 3 * patch_size**2)
+        draw_by_fan_in(self.conv_proj, 3 * patch_size**2)
 
     def _tokens(self, images: Tensor) -> Tensor:
         """Return the projected patches, row by row: (N, L - 1, E)."""
@@ -188,20 +187,12 @@ class VisionTransformer(Module):
 def _heads(hidden_dim: int, num_classes: int, representation_size: int | None) -> Sequential:
     layers: OrderedDict[str, Module] = OrderedDict()
     if representation_size is not None:
-        layers["pre_logits"] = _from_fan_in(Linear(hidden_dim, representation_size), hidden_dim)
+        layers["pre_logits"] = draw_by_fan_in(Linear(hidden_dim, representation_size), hidden_dim)
         layers["act"] = Tanh()
         hidden_dim = representation_size
     layers["head"] = Linear(hidden_dim, num_classes)
-    for parameter in layers["head"].parameters():
-        init.zeros_(parameter)
+    set_to_zero(layers["head"])
     return Sequential(layers)
-
-
-def _from_fan_in(layer: Any, fan_in: int) -> Any:
-    """Draw the weight from a truncated normal of variance 1/fan_in; the bias is zero."""
-    init.trunc_normal_(layer.weight, std=math.sqrt(1 / fan_in))
-    init.zeros_(layer.bias)
-    return layer
 
 
 def _of_size(size: str, patch_size: int, options: dict[str, Any]) -> VisionTransformer:
