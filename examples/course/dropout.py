@@ -2,8 +2,9 @@
 
 Every mask of dropout makes another net out of the same weights. One of them alone is worse than the net in eval mode;
 the average of many comes to the same classes as eval mode, which needs one pass only because inverted dropout,
-mask / p_keep, leaves the expected input of every layer as it is. How far the masks disagree on an image says how sure
-the net is: they do so most on the images that it gets wrong (Monte Carlo dropout).
+mask / p_keep, leaves the expected input of every layer as it is. How far the masks disagree on an image, the entropy
+of their average less the average of their entropies, says how sure the net is: they do so most on the images that it
+gets wrong (Monte Carlo dropout).
 
 Course: discussion of dropout (section 3) and lecture notes on ensembles ("2^{km} different models"); Srivastava et al.,
 JMLR 2014; Gal & Ghahramani, Dropout as a Bayesian Approximation, ICML 2016.
@@ -36,6 +37,11 @@ def thinned(net: nn.Module, images: torch.Tensor, masks: int) -> np.ndarray:
         return torch.stack([net(images).softmax(1) for _ in range(masks)]).numpy()
 
 
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """Return −Σ_k p_k log p_k."""
+    return -(probabilities * np.log(probabilities + 1e-12)).sum(-1)
+
+
 def right(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return how many of the highest probabilities are at the label, in %."""
     return 100 * float((probabilities.argmax(-1) == labels).mean())
@@ -61,8 +67,7 @@ def main() -> None:
         averaged[masks] = np.mean([right(group, labels) for group in groups])
     mean = draws.mean(0)
     agreement = right(mean, evaluated.argmax(1))
-    # predictive entropy: high where the masks disagree
-    entropy = -(mean * np.log(mean + 1e-12)).sum(1)
+    disagreement = entropy(mean) - entropy(draws).mean(0)  # 0 where all masks say the same
     wrong = mean.argmax(1) != labels
 
     figure, (left, spread) = plt.subplots(1, 2, figsize=(10, 4))
@@ -72,19 +77,19 @@ def main() -> None:
     left.minorticks_off()
     left.set_title("many thinned nets together are as good as eval mode")
     left.legend()
-    bins = np.linspace(0, np.log(classes), 25)
+    bins = np.histogram_bin_edges(disagreement, 25)
     for chosen, name in ((~wrong, "right"), (wrong, "wrong")):
         weights = np.full(chosen.sum(), 100 / max(1, chosen.sum()))
-        spread.hist(entropy[chosen], bins, weights=weights, alpha=0.6, label=f"{name}: {chosen.sum()} images")
-    spread.set(xlabel="entropy of the averaged probabilities [nat]", ylabel="share of these images [%]")
+        spread.hist(disagreement[chosen], bins, weights=weights, alpha=0.6, label=f"{name}: {chosen.sum()} images")
+    spread.set(xlabel="entropy of the average − average entropy [nat]", ylabel="share of these images [%]")
     spread.set_title("the masks disagree where the net is wrong")
     spread.legend()
     common.save(figure, options, "dropout")
     common.say(
         f"one mask gets {np.mean(single):.1f} % of the test images right, the average of {len(draws)} masks "
         f"{averaged[len(draws)]:.1f} % and eval mode {right(evaluated, labels):.1f} %; average and eval mode agree on "
-        f"{agreement:.1f} % of the images, and the entropy is {entropy[wrong].mean():.2f} nat where the average is "
-        f"wrong and {entropy[~wrong].mean():.2f} where it is right."
+        f"{agreement:.1f} % of the images, and the masks disagree by {disagreement[wrong].mean():.2f} nat where "
+        f"their average is wrong and by {disagreement[~wrong].mean():.2f} where it is right."
     )
 
 

@@ -1,4 +1,4 @@
-"""Early stopping ends training where the validation loss turns; L2 puts that off.
+"""Early stopping ends training where the validation loss turns; with L2 it hardly does.
 
 A net with many weights learns a few images by heart, here with some of their labels wrong: the training loss goes on
 falling where the validation loss already rises. Early stopping keeps the weights of the best epoch and gives up after
@@ -23,19 +23,16 @@ TRAINED_ON, NOISE, PATIENCE = 300, 0.15, 15
 
 
 class EarlyStopping:
-    """Remembers the best weights; says when there was no better epoch for `patience` epochs."""
+    """Keeps the best weights, until there were no better ones for `patience` epochs."""
 
     def __init__(self, net: nn.Module, patience: int) -> None:
         self.net, self.patience = net, patience
-        self.best, self.epoch, self.stop, self.weights = float("inf"), 0, 0, {}
+        self.best, self.epoch, self.weights = float("inf"), 0, {}
 
-    def __call__(self, loss: float, epoch: int) -> bool:
-        """Take note of an epoch's validation loss; return whether to stop."""
-        if loss < self.best:
+    def __call__(self, loss: float, epoch: int) -> None:
+        """Take note of an epoch's validation loss; those after the patience's end come too late."""
+        if loss < self.best and epoch <= self.epoch + self.patience:
             self.best, self.epoch, self.weights = loss, epoch, copy.deepcopy(self.net.state_dict())
-        if epoch == self.epoch + self.patience:
-            self.stop = epoch
-        return self.stop > 0
 
 
 def disturbed(labels: torch.Tensor, classes: int) -> torch.Tensor:
@@ -44,7 +41,7 @@ def disturbed(labels: torch.Tensor, classes: int) -> torch.Tensor:
 
 
 def main() -> None:
-    """Train far beyond the best epoch, with and without L2, and note where early stopping would have stopped."""
+    """Train far beyond the best epoch, with and without L2, and compare with the weights that early stopping keeps."""
     options = common.options(__doc__)
     (images, labels), (test_x, test_y) = common.load(options)
     images, test_x, classes = images.flatten(1), test_x.flatten(1), int(labels.max()) + 1
@@ -62,8 +59,7 @@ def main() -> None:
         def after_epoch(epoch: int, net: nn.Module = net, losses: dict = losses, stopping=stopping) -> None:
             for key, (x, y) in (("training", data), ("validation", valid)):
                 losses[key].append(F.cross_entropy(common.predict(net, x), y).item())
-            if not stopping.stop:
-                stopping(losses["validation"][-1], epoch)
+            stopping(losses["validation"][-1], epoch)
 
         common.train(net, data, 3 if options.small else 150, optimizer, batch_size=32, after_epoch=after_epoch)
         last = 100 * common.accuracy(net, test_x, test_y)
@@ -71,12 +67,12 @@ def main() -> None:
         best = 100 * common.accuracy(net, test_x, test_y)
         for key, values in losses.items():
             cell.plot(range(1, len(values) + 1), values, label=key)
-        cell.axvline(stopping.epoch, color="black", linestyle=":", label=f"best epoch, {stopping.epoch}")
+        cell.axvline(stopping.epoch, color="black", linestyle=":", label=f"early stopping keeps epoch {stopping.epoch}")
         cell.set(
-            xlabel="epoch", ylabel="cross-entropy", title=f"{name}: test {best:.1f} % best, {last:.1f} % last epoch"
+            xlabel="epoch", ylabel="cross-entropy", title=f"{name}: test {best:.1f} % kept, {last:.1f} % at the end"
         )
         cell.legend()
-        said.append(f"with {name} {best:.1f} % at the best epoch ({stopping.epoch}) and {last:.1f} % at the last")
+        said.append(f"with {name} {best:.1f} % with the weights of epoch {stopping.epoch} and {last:.1f} % at the end")
     common.save(figure, options, "early_stopping")
     common.say(
         f"with {100 * NOISE:.0f} % of {n} training labels drawn at random, test images right: {'; '.join(said)}."

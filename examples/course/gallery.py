@@ -1,7 +1,7 @@
 """Run the course examples and write examples/README.md from what they print.
 
 python examples/course/gallery.py                  all programs, at full size
-python examples/course/gallery.py knn dropout      these; the other sections stay as they are
+python examples/course/gallery.py lenet5 dropout   these; the other sections stay as they are
 python examples/course/gallery.py --write          no program: only the page anew, from docstrings
 
 A program's docstring becomes its section; its pictures and its found-sentence (pictures/NAME.txt) are kept beside the

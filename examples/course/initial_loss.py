@@ -34,7 +34,7 @@ class TwoLayerNet(nn.Module):
 
 
 def main() -> None:
-    """Measure the loss at the start and over one epoch for every scale."""
+    """Measure the loss at the start and in training for every scale."""
     options = common.options(__doc__)
     (images, labels), _ = common.load(options, size=28)
     mean, std = images.mean(), images.std()

@@ -3,7 +3,7 @@
 Pooling halves a map with a fixed rule, the maximum of 2 × 2 pixels; a convolution of stride 2 halves it with a rule
 that is learnt. Two ways lead there: give the convolution before the pooling the stride (fewer multiply-adds, same
 weights, but less is looked at), or put a convolution in the pooling's place (the most weights and work). Pooling is
-not what makes a conv net good; the rule costs nothing, though, and its freedom has to be paid for.
+not what makes a conv net good; a fixed rule costs nothing, though, and the freedom to learn one has to be paid for.
 
 Course: notes on convolutional nets, pooling (section "Pooling Layer"); Springenberg et al., Striving for simplicity:
 the all convolutional net, ICLR workshop 2015.

@@ -2,8 +2,8 @@
 
 A net reads an image row by row, then rows of noise, and must say in the end which digit it was. Its gradient passes the
 recurrent weights once for each step: it shrinks or grows exponentially. Gates help only where they are open: half
-closed, with bias 0, they forget as fast as a plain net with small weights. Gradients that explode can be scaled down to
-norm 1: they keep their direction, and the net learns where it was thrown off before.
+closed, with bias 0, they forget exponentially, too, like a plain net with small weights. Gradients that explode can be
+scaled down to norm 1: they keep their direction, and the net learns where it was thrown off before.
 
 Course: midterm review, recurrent nets (p. 66–70); Pascanu et al., On the difficulty of training RNNs, ICML 2013.
 """
