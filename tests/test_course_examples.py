@@ -84,6 +84,17 @@ def test_a_file_that_cannot_be_read_is_one_sentence(common, tmp_path, content):
         common.load(argparse.Namespace(data=str(file), small=False))
 
 
+def test_lenet5_takes_images_of_another_size_and_architectures_says_which_it_takes(tmp_path):
+    generator = np.random.Generator(np.random.PCG64(0))
+    images, labels = generator.integers(0, 256, (40, 1, 28, 28), np.uint8), np.arange(40) % 4
+    np.savez(tmp_path / "images.npz", train_x=images, train_y=labels, test_x=images, test_y=labels)
+    options = ["--small", "--threads", 1, "--output", tmp_path, "--data", tmp_path / "images.npz"]
+    assert run("lenet5", *options).returncode == 0
+    refused = run("architectures", *options)
+    assert refused.returncode == 1
+    assert refused.stderr == "--data: these nets take images of 32 × 32 pixels, not 28 × 28\n"
+
+
 def test_training_and_accuracy_of_the_common_loop(common):
     x = autograd.tensor([[1.0, 0.0], [0.0, 1.0]] * 20)
     y = autograd.tensor([0, 1] * 20)

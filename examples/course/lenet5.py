@@ -42,12 +42,12 @@ def main() -> None:
     options = common.options(__doc__)
     (images, labels), (test_images, test_labels) = common.load(options, size=32)
     epochs, seeds = (1, 1) if options.small else (10, 3)
-    classes = int(labels.max()) + 1
+    classes, channels, side = int(labels.max()) + 1, *images.shape[1:3]
     right, nets = {name: [] for name in NETS}, {}
     for name, (output, loss) in NETS.items():
         for seed in range(seeds):
             torch.manual_seed(options.seed + seed)
-            net = lenet5(classes, images.shape[1], side=32, activation=nn.models.ScaledTanh, output=output)
+            net = lenet5(classes, channels, side=side, activation=nn.models.ScaledTanh, output=output)
             optimizer = optim.Adam(net.parameters(), lr=2e-3)
             common.train(net, (images, labels), epochs, optimizer, batch_size=32, loss=loss)
             chosen = scores(net, output, test_images).argmax(1)

@@ -23,7 +23,7 @@ EXAMPLES = """examples:
 
 PATHS = "an .npz file of images (N, C, H, W) and labels, or a folder of train/CLASS/IMAGE and test/CLASS/IMAGE"
 
-# What a run depends on; saved with it, so that --resume needs no other option. None: depends on other options.
+# What a run depends on; saved with it, so that --resume needs no other option. None: off, or as other options say.
 DEFAULTS: dict[str, Any] = {
     "model": "lenet5",
     "data": "digits",

@@ -16,7 +16,6 @@ def train():
         z1 = x @ W1
         a1 = F.relu(z1)
         for each in (x, W1, z1, a1):
-            assert len(f"{each.mean().item():.2f}, {each.std().item():.2f}".split(", ")) == 2
             found += [each.mean().item(), each.std().item()]
 
     a = torch.from_numpy(draw(32, input_size))
