@@ -319,6 +319,12 @@ def test_what_makes_the_batches_cannot_be_changed_later(name):
     agree(lambda data, tensor: setattr(data.DataLoader([1]), name, 2))
 
 
+@pytest.mark.parametrize("indices", [["b", "a"], [("b",), ("a",)], [None, "a"]])
+def test_subsets_may_be_of_keys_of_any_kind(indices):
+    samples = {"a": 1, "b": 2, ("a",): 3, ("b",): 4, None: 5}
+    agree(lambda data, tensor: list(data.DataLoader(data.Subset(samples, indices), 2)))
+
+
 def test_getitems_fetches_a_whole_batch():
     class Whole(ours.Dataset):
         def __len__(self):

@@ -122,15 +122,18 @@ class MapSource:
 
 def _slicer(recipe: Recipe) -> Callable[[Any], Any] | None:
     """Return a function from indices to a batch that is gathered at once, where the dataset allows it."""
-    dataset, chosen = recipe.dataset, None
+    dataset = recipe.dataset
+    subsets: list[Any] = []
     while type(dataset) is Subset:
-        indices = np.asarray(dataset.indices, dtype=np.intp)
-        chosen = indices if chosen is None else indices[chosen]
+        subsets.append(dataset.indices)
         dataset = dataset.dataset
     if recipe.collate_fn is not default_collate or not recipe.batched or not _is_sliceable(dataset):
         return None
-    if chosen is None:
+    if not subsets:
         return lambda indices: dataset.batch(np.asarray(indices))
+    chosen = np.asarray(subsets.pop(), dtype=np.intp)
+    while subsets:
+        chosen = chosen[np.asarray(subsets.pop(), dtype=np.intp)]
     return lambda indices: dataset.batch(chosen[np.asarray(indices)])
 
 
