@@ -160,6 +160,17 @@ def test_an_iterable_in_processes_resumes():
     assert_resumes_anywhere(make, stops=[1, 6])
 
 
+@pytest.mark.parametrize("options", [{}, {"num_workers": 2, "workers": "threads"}], ids=["alone", "threads"])
+def test_an_iterable_that_shuffles_as_it_goes_resumes(options):
+    assert_resumes_anywhere(lambda: DataLoader(data.Shuffled(14), 3, **options))
+
+
+def test_an_iterable_in_processes_may_shuffle_with_any_numbers():
+    dataset = data.Shuffled(14, everything=True)
+    make = lambda: DataLoader(dataset, 3, num_workers=2, persistent_workers=True)  # noqa: E731
+    assert_resumes_anywhere(make, stops=[3, 4])
+
+
 @pytest.mark.parametrize("options", [{}, {"num_workers": 2, "workers": "threads"}, {"num_workers": 2}])
 def test_an_iterable_with_a_state_reads_nothing_again(options):
     def make():

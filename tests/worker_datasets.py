@@ -92,6 +92,21 @@ class Lengths(IterableDataset):
         return iter([10 * worker + i for i in range(self.lengths[worker])])
 
 
+class Shuffled(IterableDataset):
+    """0, 1, … in an order that is drawn as they are read: from this library's numbers, or Python's and NumPy's as well."""
+
+    def __init__(self, count, everything=False):
+        self.count, self.everything = count, everything
+
+    def __iter__(self):
+        left = list(range(self.count))
+        while left:
+            drawn = int(torch.randint(0, 1000, (1,)))
+            if self.everything:
+                drawn += random.randrange(1000) + np.random.randint(1000)
+            yield left.pop(drawn % len(left))
+
+
 class Stateful(IterableDataset):
     """Counts, and remembers where it is; counts what it reads again after a resume."""
 

@@ -95,21 +95,22 @@ class MapSource:
     per tensor and batch.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, seed_globals: Callable[[int], None]) -> None:
         self._recipe = recipe
+        self._seed_globals = seed_globals
         self._sliced = _slicer(recipe)
 
     def begin(self, epoch: Epoch) -> None:
         """Start an epoch."""
         self._streams = Streams(epoch.seed)
 
-    def __call__(self, task: Task, seed_globals: Callable[[int], None]) -> Reply:
+    def __call__(self, task: Task) -> Reply:
         """Fetch the batch of a task."""
         recipe = self._recipe
         if self._sliced is not None and recipe.batch_transform is None:
             return Reply(task.number, self._sliced(task.indices))
         stream = self._streams(task.number + 1)  # stream 0 is the sampler's
-        seed_globals(stream.key())
+        self._seed_globals(stream.key())
         with drawing_from(stream):
             return Reply(task.number, recipe.finish(self._collated(task.indices)))
 
@@ -146,8 +147,9 @@ def _is_sliceable(dataset: Any) -> bool:
 class IterableSource:
     """Batches of a dataset that is iterated; worker w of W draws for its batch j from stream 1 + (j + 1) W + w."""
 
-    def __init__(self, recipe: Recipe, worker: int, workers: int) -> None:
+    def __init__(self, recipe: Recipe, seed_globals: Callable[[int], None], worker: int, workers: int) -> None:
         self._recipe = recipe
+        self._seed_globals = seed_globals
         self._worker, self._workers = worker, workers
 
     def begin(self, epoch: Epoch) -> None:
@@ -163,7 +165,10 @@ class IterableSource:
                     self._next()
 
     def _stream(self, number: int) -> Generator:
-        return self._streams(1 + (number + 1) * self._workers + self._worker)
+        """Return the stream of a batch, behind the key that Python's and NumPy's random numbers are started from."""
+        stream = self._streams(1 + (number + 1) * self._workers + self._worker)
+        self._seed_globals(stream.key())
+        return stream
 
     def _restore(self, state: Any) -> None:
         if hasattr(self._iterator, "load_state_dict"):
@@ -178,11 +183,9 @@ class IterableSource:
         full = len(batch) == self._recipe.batch_size or not self._recipe.drop_last
         return batch if full else []
 
-    def __call__(self, task: Task, seed_globals: Callable[[int], None]) -> Reply:
+    def __call__(self, task: Task) -> Reply:
         """Fetch the next batch."""
-        stream = self._stream(task.number)
-        seed_globals(stream.key())
-        with drawing_from(stream):
+        with drawing_from(self._stream(task.number)):
             batch = self._next()
             if not batch:
                 return Reply(task.number, ended=True)
@@ -194,6 +197,6 @@ class IterableSource:
 Source = MapSource | IterableSource
 
 
-def source(recipe: Recipe, worker: int = 0, workers: int = 1) -> Source:
-    """Return what fetches the batches of a recipe in one of several workers."""
-    return IterableSource(recipe, worker, workers) if recipe.iterable else MapSource(recipe)
+def source(recipe: Recipe, seed_globals: Callable[[int], None], worker: int = 0, workers: int = 1) -> Source:
+    """Return what fetches the batches of a recipe in one of several workers; `seed_globals` gets a key for each."""
+    return IterableSource(recipe, seed_globals, worker, workers) if recipe.iterable else MapSource(recipe, seed_globals)

@@ -76,7 +76,7 @@ class Caller(Pool):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(1)
-        self._source = source(recipe)
+        self._source = source(recipe, leave_globals)
         self._tasks: deque[Task] = deque()
 
     def _send(self, worker: int, message: Epoch | Task) -> None:
@@ -89,7 +89,7 @@ class Caller(Pool):
     def _receive(self, workers: list[int], timeout: float | None) -> tuple[int, Reply]:
         task = self._tasks.popleft()
         try:
-            return 0, self._source(task, leave_globals)
+            return 0, self._source(task)
         except StopIteration as error:
             wrong = RuntimeError("DataLoader: the dataset raised StopIteration when it was indexed")
             wrong.__cause__ = error

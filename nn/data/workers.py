@@ -78,7 +78,7 @@ class Worker:
             return Reply(task.number, error=failure)
         assert self._source is not None
         try:
-            return self._source(task, self._seed_globals)
+            return self._source(task)
         except BaseException as error:
             return Reply(task.number, error=self._named(error))
 
@@ -88,7 +88,7 @@ class Worker:
             if self._method == THREAD:
                 recipe = replace(recipe, dataset=copy.copy(recipe.dataset))
             self._initialise(recipe, (epoch.seed + self._number) % 2**64)
-            self._source = source(recipe, self._number, self._count)
+            self._source = source(recipe, self._seed_globals, self._number, self._count)
         self._source.begin(epoch)
 
     def _initialise(self, recipe: Recipe, seed: int) -> None:
