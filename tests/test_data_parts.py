@@ -4,6 +4,7 @@ import collections
 import pickle
 import threading
 import warnings
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -323,6 +324,33 @@ def test_what_makes_the_batches_cannot_be_changed_later(name):
 def test_subsets_may_be_of_keys_of_any_kind(indices):
     samples = {"a": 1, "b": 2, ("a",): 3, ("b",): 4, None: 5}
     agree(lambda data, tensor: list(data.DataLoader(data.Subset(samples, indices), 2)))
+
+
+class Restarting:
+    """Iterates over itself, and begins again when it is asked once more."""
+
+    def __iter__(self):
+        self.at = 0
+        return self
+
+    def __next__(self):
+        self.at = (self.at + 1) % 6
+        if self.at == 0:
+            raise StopIteration
+        return self.at
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"batch_size": 2}, {"batch_size": 2, "drop_last": True}, {"batch_size": 5}, {"batch_size": 9}, {"batch_size": None}],
+)
+@pytest.mark.parametrize("workers", [{}, {"num_workers": 1, "workers": "threads", "prefetch_factor": 4}])
+def test_an_iterator_that_has_ended_is_not_asked_again(options, workers):
+    def use(data, tensor):
+        dataset = type("Restarts", (Restarting, data.IterableDataset), {})()
+        return list(islice(data.DataLoader(dataset, **options, **(workers if data is ours else {})), 20))
+
+    agree(use)
 
 
 def test_getitems_fetches_a_whole_batch():

@@ -155,6 +155,7 @@ class IterableSource:
     def begin(self, epoch: Epoch) -> None:
         """Start an epoch, or go on where it was."""
         self._streams = Streams(epoch.seed)
+        self._ended = False
         with drawing_from(self._stream(-1)):
             self._iterator = iter(self._recipe.dataset)
             if epoch.state is not None:
@@ -179,9 +180,12 @@ class IterableSource:
 
     def _next(self) -> list[Any]:
         """Return the samples of the next batch; none at the end."""
-        batch = list(islice(self._iterator, self._recipe.batch_size or 1))
-        full = len(batch) == self._recipe.batch_size or not self._recipe.drop_last
-        return batch if full else []
+        if self._ended:  # an iterator that has ended may begin again when it is asked
+            return []
+        size = self._recipe.batch_size or 1
+        batch = list(islice(self._iterator, size))
+        self._ended = len(batch) < size
+        return [] if self._ended and self._recipe.drop_last else batch
 
     def __call__(self, task: Task) -> Reply:
         """Fetch the next batch."""
