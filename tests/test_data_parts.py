@@ -384,6 +384,26 @@ def test_errors_of_a_dataset_reach_the_caller_and_the_loop_can_go_on():
     assert list(iterator) == []
 
 
+def test_a_batch_whose_fetching_was_interrupted_is_fetched_again():
+    class Interrupted(ours.Dataset):
+        interrupts = [1]
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            if index in self.interrupts:
+                self.interrupts.remove(index)
+                raise KeyboardInterrupt
+            return index
+
+    iterator = iter(ours.DataLoader(Interrupted()))
+    assert next(iterator).tolist() == [0]
+    with pytest.raises(KeyboardInterrupt):
+        next(iterator)
+    assert [batch.tolist() for batch in iterator] == [[1], [2]]
+
+
 # -- the generator in the default one's place -------------------------------------------------------------------------
 
 

@@ -87,15 +87,19 @@ class Caller(Pool):
             self._tasks.append(message)
 
     def _receive(self, workers: list[int], timeout: float | None) -> tuple[int, Reply]:
-        task = self._tasks.popleft()
+        reply = self._fetch(self._tasks[0])
+        self._tasks.popleft()  # not earlier: who interrupts it may ask again
+        return 0, reply
+
+    def _fetch(self, task: Task) -> Reply:
         try:
-            return 0, self._source(task)
+            return self._source(task)
         except StopIteration as error:
             wrong = RuntimeError("DataLoader: the dataset raised StopIteration when it was indexed")
             wrong.__cause__ = error
-            return 0, Reply(task.number, error=wrong)
+            return Reply(task.number, error=wrong)
         except Exception as error:
-            return 0, Reply(task.number, error=error)
+            return Reply(task.number, error=error)
 
 
 class Threads(Pool):
