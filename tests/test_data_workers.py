@@ -191,6 +191,17 @@ def test_large_batches_come_through_shared_memory_and_belong_to_the_caller():
     assert not any(name.startswith("batch") for name in os.listdir("/dev/shm"))
 
 
+def test_a_pool_that_persists_prefetches_what_it_was_made_for():
+    loader = DataLoader(data.Numbered(6), num_workers=1, prefetch_factor=1, persistent_workers=True)
+    list(loader)
+    loader.prefetch_factor = 6  # a worker has memory for as many batches as it could owe when it was started
+    iterator = iter(loader)
+    first = next(iterator)
+    time.sleep(0.3)
+    found = [batch["x"].numpy()[0, 0] for batch in (first, *iterator)]
+    assert found == list(range(6))
+
+
 @both
 def test_empty_batches_and_tensors_pass(kind):
     dataset = TensorDataset(torch.zeros(4, 0), torch.arange(4))

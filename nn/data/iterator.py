@@ -14,13 +14,12 @@ from nn.data.position import Position
 class LoaderIterator:
     """The batches of an epoch from a position on, which it moves.
 
-    Each worker owes at most `prefetch` batches, those that have arrived included. In order, the workers are asked by
+    Each worker owes at most `pool.prefetch` batches, those that have arrived included. In order, workers are asked by
     turns; out of order, whoever is first is heard first and gets the next task. Tasks are handed out where a batch is
     taken and nowhere else, so an order does not depend on who is fast.
 
     Args:
         indices: of each batch, from the epoch's start; None for an iterable dataset.
-        prefetch: 0 where a task is handed out only when its batch is asked for.
     """
 
     def __init__(
@@ -29,13 +28,12 @@ class LoaderIterator:
         position: Position,
         indices: Iterable[Any] | None,
         *,
-        prefetch: int,
         timeout: float,
         in_order: bool,
         close_pool: bool,
     ) -> None:
         self._pool, self._position, self._close_pool = pool, position, close_pool
-        self._prefetch, self._timeout, self._in_order = prefetch, timeout, in_order
+        self._timeout, self._in_order = timeout, in_order
         self._turns = deque(range(pool.workers))  # the workers that have not ended, the next one first
         self._numbered: Iterator[tuple[int, Any]] | None = None
         if indices is None:
@@ -78,7 +76,7 @@ class LoaderIterator:
                     self._turns.remove(worker)
                 self._hand_out()
                 continue
-            if self._prefetch:
+            if self._pool.prefetch:
                 self._hand_out()
             self._note(worker, reply)
             if reply.error is not None:
@@ -98,7 +96,7 @@ class LoaderIterator:
     def _hand_out(self) -> None:
         """Give out tasks until every worker owes what it may."""
         owed = self._pool.owed
-        while len(owed) < max(self._prefetch, 1) * len(self._turns):
+        while len(owed) < max(self._pool.prefetch, 1) * len(self._turns):
             worker = self._turns[0] if self._in_order else min(self._turns, key=owed.count)
             task = self._next_task(worker)
             if task is None:

@@ -141,7 +141,6 @@ class DataLoader:
             self._workers_for_epoch(),
             position,
             None if self._iterable else self._index_sampler,
-            prefetch=(self.prefetch_factor or 0) if self.num_workers else 0,
             timeout=self.timeout,
             in_order=self.in_order,
             close_pool=not self.persistent_workers,
@@ -184,7 +183,7 @@ class DataLoader:
         if not self.num_workers:
             return Caller(recipe)
         if self.workers == "threads":
-            return Threads(recipe, self.num_workers)
+            return Threads(recipe, self.num_workers, self.prefetch_factor or 1)
         from nn.data.processes import Processes, default_context  # here: multiprocessing is slow to import
 
         context = self.multiprocessing_context or default_context()

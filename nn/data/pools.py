@@ -18,11 +18,12 @@ PATIENCE = 5.0
 class Pool:
     """Workers by number: messages go to one of them, and each answers its tasks in order.
 
-    `owed` lists who owes replies, in the order in which tasks were handed out.
+    `owed` lists who owes replies, in the order in which tasks were handed out. `prefetch` is how many each may owe;
+    0: a task is to be handed out only when its batch is asked for.
     """
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, prefetch: int) -> None:
+        self.workers, self.prefetch = workers, prefetch
         self.owed: deque[int] = deque()
         self.epoch = 0
 
@@ -75,7 +76,7 @@ class Caller(Pool):
     """No workers: a batch is fetched when it is asked for, in the caller's thread."""
 
     def __init__(self, recipe: Recipe) -> None:
-        super().__init__(1)
+        super().__init__(1, 0)
         self._source = source(recipe, leave_globals)
         self._tasks: deque[Task] = deque()
 
@@ -105,8 +106,8 @@ class Caller(Pool):
 class Threads(Pool):
     """Threads of this process: nothing is copied or pickled, and the dataset is shared by all of them."""
 
-    def __init__(self, recipe: Recipe, workers: int) -> None:
-        super().__init__(workers)
+    def __init__(self, recipe: Recipe, workers: int, prefetch: int) -> None:
+        super().__init__(workers, prefetch)
         self._inboxes: list[SimpleQueue[Any]] = [SimpleQueue() for _ in range(workers)]
         self._outbox: SimpleQueue[tuple[int, Reply]] = SimpleQueue()
         self._arrived: dict[int, deque[Reply]] = {worker: deque() for worker in range(workers)}

@@ -36,7 +36,7 @@ class Processes(Pool):
     """Worker processes, each with its own copy of the dataset; batches come back through shared memory."""
 
     def __init__(self, recipe: Recipe, workers: int, prefetch: int, context: Any) -> None:
-        super().__init__(workers)
+        super().__init__(workers, prefetch)
         self._forked = context.get_start_method() == "fork"
         pickled = None if self._forked else _pickled(recipe)
         self._processes: list[Any] = []
