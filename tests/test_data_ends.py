@@ -86,7 +86,7 @@ def test_waiting_ends_after_the_timeout(kind):
 
 
 @forks
-@pytest.mark.parametrize("what", ["dataset", "collate_fn", "worker_init_fn"])
+@pytest.mark.parametrize("what", ["dataset", "collate_fn", "worker_init_fn", "batch_transform"])
 def test_what_cannot_be_sent_is_named(what):
     class Local(data.Numbered):
         pass

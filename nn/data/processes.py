@@ -22,7 +22,7 @@ from ops.lazy_kernels import set_num_threads
 PRELOADED = ["nn.data.processes", "ops.kernels.threads"]
 """What the server imports once for all workers; the last brings numba, and starts no thread."""
 
-LOST = (EOFError, ConnectionError, BrokenPipeError)
+LOST = (EOFError, ConnectionError)
 
 
 def default_context() -> Any:
@@ -116,7 +116,7 @@ def _pickled(recipe: Recipe) -> bytes:
     try:
         return bytes(reduction.ForkingPickler.dumps(recipe))
     except Exception as error:
-        wrong = [name for name in ("dataset", "collate_fn", "worker_init_fn") if not _picklable(getattr(recipe, name))]
+        wrong = [name for name, part in vars(recipe).items() if not _picklable(part)]
         raise pickle.PicklingError(
             f"DataLoader: {' and '.join(wrong)} cannot be sent to worker processes: {error}; define it at the top "
             "level of a module, or choose workers='threads', which need no copies"
