@@ -109,6 +109,17 @@ def test_what_cannot_be_received_is_named():
         next(iter(DataLoader(data.NoBatch(), num_workers=1, collate_fn=data.unpicklable)))
 
 
+def test_a_batch_that_cannot_be_made_here_ends_the_workers():
+    loader = DataLoader(data.NoBatch(), num_workers=1, collate_fn=data.not_for_the_caller, persistent_workers=True)
+    iterator = iter(loader)
+    assert next(iterator) == [0]
+    with pytest.raises(ValueError, match="no such thing here"):
+        next(iterator)
+    with pytest.raises(RuntimeError, match="workers of this iterator are gone"):  # none is waited for in vain
+        next(iterator)
+    assert next(iter(loader)) == [0]
+
+
 # -- ends -------------------------------------------------------------------------------------------------------------
 
 

@@ -229,6 +229,22 @@ def unpicklable(samples):
     return lambda: samples
 
 
+class OnlyThere:
+    """Can be sent by a worker, but not received."""
+
+    def __reduce__(self):
+        return sys.modules["tests.worker_datasets"].there, (os.getpid(),)
+
+
+def there(process):
+    if os.getpid() != process:
+        raise ValueError("no such thing here")
+
+
+def not_for_the_caller(samples):
+    return OnlyThere() if 1 in samples else samples
+
+
 class NotHere(Dataset):
     """Can be sent, but not received."""
 

@@ -93,6 +93,9 @@ class Processes(Pool):
             reply = self._receivers[worker].receive()
         except LOST:
             raise self._death(worker) from None
+        except BaseException:  # half a reply was read, or one that cannot be made here: what follows it is another's
+            self.close()
+            raise
         self._heard.add(worker)
         return worker, reply
 
