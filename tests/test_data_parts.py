@@ -1,6 +1,7 @@
 """Datasets, samplers and collating, compared with PyTorch's where both do the same."""
 
 import collections
+import enum
 import pickle
 import threading
 import warnings
@@ -86,6 +87,37 @@ def test_collating_and_converting_nested_samples_as_pytorch(sample, count):
 )
 def test_what_cannot_be_collated_raises_as_pytorch(batch):
     assert isinstance(agree(lambda data, tensor: data.default_collate(batch(tensor))), type)
+
+
+class Animal(enum.IntEnum):
+    CAT = 3
+    DOG = 5
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        lambda t: [1, 2.5], lambda t: [True, 5], lambda t: [5, True], lambda t: [True, False], lambda t: [0.5, 1, True],
+        lambda t: [False, 0.5], lambda t: [Animal.DOG, Animal.CAT], lambda t: [-1, 2**63], lambda t: [2**63],
+        lambda t: [1, None], lambda t: [1.5, None], lambda t: [1, [2]], lambda t: [True, "x"], lambda t: [1.5, [2.5]],
+        lambda t: [t([1]), t([2.5])], lambda t: [t(1), t(2.5)], lambda t: [t([True]), t([3])],
+        lambda t: [np.int64([1]), np.float32([2.5])], lambda t: [np.uint8([1]), np.int8([-1])],
+        lambda t: [np.float16([1]), np.int64([2])], lambda t: [np.zeros(1, "M8[D]")], lambda t: [np.zeros(1, ">f4")],
+        lambda t: [np.datetime64("2026-01-01")], lambda t: [np.zeros(1, "f4,f4")], lambda t: [np.zeros(1, object)],
+    ],
+)  # fmt: skip
+def test_samples_of_different_types_are_promoted_or_refused_as_in_pytorch(batch):
+    agree(lambda data, tensor: data.default_collate(batch(tensor)))
+
+
+@pytest.mark.parametrize("value", [np.array(["a"]), np.array([b"a"]), np.str_("a"), np.zeros(1, "M8[D]"), np.zeros(1, ">f4")])
+def test_what_is_no_number_is_converted_or_refused_as_in_pytorch(value):
+    agree(lambda data, tensor: data.default_convert([value, 3]))
+
+
+def test_arrays_of_objects_stay():
+    value = np.array([None, "a"])
+    assert ours.default_convert(value) is value
 
 
 def test_collated_tensors_keep_their_gradients():

@@ -1,12 +1,16 @@
 """Collating: many samples become one batch."""
 
 import copy
+import numbers
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from autograd import dtypes
 from autograd.tensor import Tensor
+from ops.creation import from_numpy
 from ops.joining import stack
 
 
@@ -21,11 +25,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, (str, bytes)):
         return batch
     if isinstance(first, (np.ndarray, np.generic)):
-        return Tensor(_stacked([np.asarray(each) for each in batch]))
-    if isinstance(first, float):
-        return Tensor(np.array(batch, dtype=np.float64))
-    if isinstance(first, (bool, int)):
-        return Tensor(_integers(batch))
+        return from_numpy(_stacked([np.asarray(each) for each in batch]))
+    if isinstance(first, (float, int)):
+        return Tensor(_numbers(batch))
     if isinstance(first, Mapping):
         return _like_mapping(first, lambda key: default_collate([sample[key] for sample in batch]))
     if isinstance(first, Sequence):
@@ -37,8 +39,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 def default_convert(data: Any) -> Any:
     """Turn arrays into tensors, also those inside tuples, lists and dicts; leave everything else as it is."""
-    if isinstance(data, (np.ndarray, np.generic)) and data.dtype.kind not in "SU":
-        return Tensor(np.asarray(data))
+    if isinstance(data, (np.ndarray, np.generic)) and data.dtype.kind not in "SUO":
+        return from_numpy(np.asarray(data))
     if isinstance(data, Mapping):
         return _like_mapping(data, lambda key: default_convert(data[key]))
     if isinstance(data, tuple) and hasattr(data, "_fields"):
@@ -49,9 +51,18 @@ def default_convert(data: Any) -> Any:
     return data
 
 
-def _integers(batch: Sequence[Any]) -> np.ndarray:
+def _numbers(batch: Sequence[Any]) -> np.ndarray:
+    """Return Python's numbers as an array of the type PyTorch's `tensor` gives them; where a float comes first, float64."""
+    kinds = set(map(type, batch))
+    for kind in kinds:
+        if not issubclass(kind, numbers.Real):
+            raise TypeError(f"default_collate: expected numbers like the first, {batch[0]!r}; found {kind}")
+    if any(issubclass(kind, float) for kind in kinds):
+        target = np.dtype(np.float64) if isinstance(batch[0], float) else dtypes.default_float()
+    else:
+        target = np.dtype(np.bool_ if kinds == {bool} else np.int64)
     try:
-        return np.array(batch, dtype=np.bool_ if isinstance(batch[0], bool) else np.int64)
+        return np.array(batch, dtype=target)
     except OverflowError as error:
         raise ValueError(f"default_collate: an integer does not fit in int64: {max(batch, key=abs)}") from error
 
@@ -63,7 +74,7 @@ def _stacked_tensors(batch: Sequence[Any]) -> Tensor:
 
 
 def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
-    """Return the arrays along a new first axis."""
+    """Return the arrays along a new first axis, in the type they promote to."""
     first = arrays[0]
     if first.dtype.kind in "SUO":
         raise TypeError(
@@ -75,9 +86,10 @@ def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
                 f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and "
                 f"{list(array.shape)} at entry {index}"
             )
+    target = reduce(dtypes.promote_numpy, {array.dtype for array in arrays})
     if first.ndim == 0:
-        return np.array(arrays)
-    return np.concatenate(arrays).reshape(len(arrays), *first.shape)  # a third of the time np.stack takes
+        return np.array(arrays, dtype=target)
+    return np.concatenate(arrays, dtype=target).reshape(len(arrays), *first.shape)  # a third of the time np.stack takes
 
 
 def _collate_sequences(first: Any, batch: Sequence[Any]) -> Any:
