@@ -180,6 +180,11 @@ def count_of(data):
         lambda d, t: [len(p) for p in d.random_split(range(3), [0.9, 0.05, 0.05])],
         lambda d, t: [len(p) for p in d.random_split(range(1), [0.5, 0.5])],
         lambda d, t: d.random_split(range(10), [0.5, 1.5, -1.0]),
+        lambda d, t: [len(p) for p in d.random_split(range(10), np.float32([0.25, 0.75]))],
+        lambda d, t: [len(p) for p in d.random_split(range(10), [1, 0])],
+        lambda d, t: d.random_split(range(10), [5.7, 5.2]),
+        lambda d, t: d.random_split(range(10), [5.5, 4.5]),
+        lambda d, t: d.random_split(range(9), [0.33333, 0.33333, 0.33333]),
         lambda d, t: d.random_split(range(10), [3, 3]),
     ],
 )

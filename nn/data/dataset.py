@@ -1,5 +1,6 @@
 """Datasets: maps from indices to samples, and iterables of samples."""
 
+import math
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -184,19 +185,21 @@ def random_split(
     counts = _counts(total, list(lengths))
     if sum(counts) != total:
         raise ValueError(f"Sum of input lengths does not equal the length of the input dataset: {counts} and {total}")
+    if not all(isinstance(n, (int, np.integer)) for n in counts):
+        raise TypeError(f"random_split: expected whole lengths, or fractions that sum to 1, got {counts}")
     order = resolve(generator).numpy.permutation(total).tolist()
     ends = list(accumulate(counts))
     return [Subset(dataset, order[end - count : end]) for end, count in zip(ends, counts, strict=True)]
 
 
-def _counts(total: int, sizes: list[Any]) -> list[int]:
+def _counts(total: int, sizes: list[Any]) -> list[Any]:
     """Return how many of `total` samples each part gets, for lengths or for fractions that sum to 1."""
-    if not (any(isinstance(n, float) for n in sizes) and np.isclose(sum(sizes), 1) and sum(sizes) <= 1 + 1e-9):
-        return [int(n) for n in sizes]
+    if not math.isclose(sum(sizes), 1):
+        return sizes
     for i, n in enumerate(sizes):
         if not 0 <= n <= 1:
             raise ValueError(f"random_split: Fraction at index {i} is not between 0 and 1: {n}")
-    counts = [int(np.floor(total * n)) for n in sizes]
+    counts = [math.floor(total * n) for n in sizes]
     for i in range(total - sum(counts)):
         counts[i % len(counts)] += 1
     for i, count in enumerate(counts):
