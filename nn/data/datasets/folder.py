@@ -58,7 +58,8 @@ class ImageFolder(Dataset[tuple[Any, int]]):
             if valid(path)
         ]
         self.targets = [label for _, label in self.samples]
-        empty = sorted(name for name, label in self.class_to_idx.items() if label not in set(self.targets))
+        filled = set(self.targets)
+        empty = sorted(name for name, label in self.class_to_idx.items() if label not in filled)
         if empty and not allow_empty:
             hint = "" if is_valid_file else f" Supported extensions are: {', '.join(IMG_EXTENSIONS)}"
             raise FileNotFoundError(f"Found no valid file for the classes {', '.join(empty)} in {self.root}.{hint}")
