@@ -259,6 +259,16 @@ def test_what_a_subclass_overrides_is_heeded(mnist, tmp_path):
     assert labels.tolist() == mnist.labels[True].tolist()
 
 
+def test_getitems_of_a_subclass_is_heeded(mnist, tmp_path):
+    class Numbered(datasets.MNIST):
+        def __getitems__(self, indices):
+            return [(*self[i], i) for i in indices]
+
+    Mnist().write(tmp_path, Numbered)
+    (batch,) = DataLoader(Numbered(tmp_path), TRAIN)
+    assert batch[2].tolist() == list(range(TRAIN))
+
+
 @pytest.mark.parametrize(
     "part",
     [

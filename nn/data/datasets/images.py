@@ -66,7 +66,8 @@ class ImageDataset(Dataset[tuple[Any, Any]]):
     @property
     def sliceable(self) -> bool:
         """Whether a batch is what `batch` returns."""
-        return self.transform is None and self._transforms_batches()
+        own = type(self).__getitems__ is ImageDataset.__getitems__
+        return own and self.transform is None and self._transforms_batches()
 
     def batch(self, indices: np.ndarray) -> list[Tensor]:
         """Return the images at `indices`, not transformed, and their labels."""
