@@ -15,7 +15,7 @@ import numpy as np
 from nn.data import datasets
 from nn.data.datasets import idx as idx_files
 from nn.data.datasets.folder import load_image
-from tests.hostile.archives import Case, archive, entries_of, hostile_archives
+from tests.hostile.archives import Case, archive, entries_of, hostile_archives, patched
 from tests.hostile.npz import HEADERS, headed, npy
 from tests.image_files import Cifar, drawn, idx, labelled, tarred
 
@@ -249,6 +249,11 @@ def built_npz() -> Iterator[Case]:
     pickled = io.BytesIO()
     np.save(pickled, np.array([object()]), allow_pickle=True)
     yield Case("built", archive([*{**arrays, "train_x.npy": pickled.getvalue()}.items()]), "error", "a pickled array")
+    header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2147483648, 1, 1, 1), }\n"
+    lying = archive([*{**arrays, "train_x.npy": headed(header, bytes(5000))}.items()])
+    for at in (20, 24):  # both its sizes in the directory
+        lying = patched(lying, b"PK\1\2", at, "<I", len(headed(header, b"")) + 2**31)
+    yield Case("built", lying, "error", "sizes that agree with the header alone")
     yield Case("built", archive([*arrays.items(), ("../../x.npy", npy(np.zeros(3)))]), "equal", "a path")
     for case in hostile_archives(good_npz(), "train_y.npy"):
         readable = case.what in ("compressed", "an entry twice") or case.what.startswith(

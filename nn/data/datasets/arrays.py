@@ -33,17 +33,18 @@ def from_npz(path: str | os.PathLike[str]) -> tuple[TensorDataset, TensorDataset
     with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                sets = [_pair(archive, part) for part in ("train", "test")]
+                size = os.fstat(file.fileno()).st_size
+                sets = [_pair(archive, part, size) for part in ("train", "test")]
         except (*DAMAGED, *REFUSED) as error:
             raise FileError(f"{os.fspath(path)}: {error}") from error
     return sets[0], sets[1]
 
 
-def _pair(archive: zipfile.ZipFile, part: str) -> TensorDataset:
-    images, labels = (_read(archive, f"{part}_{letter}") for letter in "xy")
+def _pair(archive: zipfile.ZipFile, part: str, limit: int) -> TensorDataset:
+    images, labels = (_read(archive, f"{part}_{letter}", limit) for letter in "xy")
     if images.ndim != 4 or images.dtype not in (np.uint8, np.float32, np.float64):
         raise FileError(
-            f"{part}_x is {images.shape} {images.dtype}, expected (N, C, H, W) in uint8 or in floating point"
+            f"{part}_x is {images.shape} {images.dtype}, expected (N, C, H, W) in uint8, float32 or float64"
         )
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise FileError(f"{part}_y is {labels.shape} {labels.dtype}, expected integers ({len(images)},)")
@@ -51,14 +52,16 @@ def _pair(archive: zipfile.ZipFile, part: str) -> TensorDataset:
     return TensorDataset(Tensor(pixels), Tensor(labels.astype(np.int64)))
 
 
-def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Return an array of the archive, after its header was compared with its size, and that with the file's."""
+def _read(archive: zipfile.ZipFile, name: str, limit: int) -> np.ndarray:
+    """Return an array, after its header was compared with its size, and that with the file's, `limit`."""
     try:
         info = archive.getinfo(f"{name}.npy")
     except KeyError:
         raise FileError(f"there is no array {name}") from None
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise FileError(f"{name} is compressed in a way NumPy does not")
+    if info.compress_size > limit:
+        raise FileError(f"{name} has {info.compress_size} bytes, more than the file, {limit}")
     if info.file_size > DEFLATE * info.compress_size:
         raise FileError(f"{name} has {info.compress_size} bytes, which cannot be {info.file_size} compressed")
     with archive.open(info) as file:
