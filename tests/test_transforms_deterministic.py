@@ -144,6 +144,14 @@ def test_quarter_turns_move_whole_pixels(turns, mode):
     assert_close(found, np.rot90(image, turns, (2, 3)), 1e-9)
 
 
+def test_an_image_that_expands_is_shown_whole_whatever_it_turns_about():
+    image = draw(1, 4, 6)
+    with pytest.warns(UserWarning, match="center has no effect") as caught:
+        turned = T.RandomRotation((90, 90), expand=True, center=(0, 0))
+    assert caught[0].filename == __file__
+    assert_close(turned(image), np.rot90(image, 1, (1, 2)), 1e-9)
+
+
 def test_a_rotated_image_that_expands_holds_all_corners():
     assert T.RandomRotation((45, 45), expand=True)(draw(1, 10, 10)).shape == (
         1,

@@ -5,6 +5,7 @@ nearest pixel's or bilinear.
 """
 
 import numbers
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,8 @@ class RandomRotation(Transform):
         degrees: (least, largest), or one number for (-degrees, degrees).
         interpolation: nearest or bilinear.
         expand: make the image as large as the rotated one; not for batches, whose images would differ in size.
-        center: (x, y) of the fixed point, from the upper left corner; default: the image's centre.
+        center: (x, y) of the fixed point, from the upper left corner; default: the image's centre. Without effect
+            where `expand` shows the whole image.
         fill: the value outside the image: a number, or one per channel.
     """
 
@@ -40,6 +42,8 @@ class RandomRotation(Transform):
         self.expand, self.fill = expand, fill
         self.center = None if center is None else _two("RandomRotation", "center", center)
         check_fill("RandomRotation", fill)
+        if expand and center is not None:
+            warnings.warn("RandomRotation: center has no effect where expand is True", stacklevel=2)
 
     def transform(self, images: np.ndarray) -> np.ndarray:
         """Return the images rotated."""
@@ -106,7 +110,8 @@ def rotate(
     """Return each image rotated counter-clockwise by degrees[b]; `expand` takes the first image's size for all."""
     h, w = images.shape[-2:]
     still = np.zeros((len(images), 2))
-    matrix = inverse_matrix(-degrees, still, np.ones(len(images)), still, _from_centre(center, h, w))
+    fixed = _from_centre(None if expand else center, h, w)  # an image that is shown whole may turn about any point
+    matrix = inverse_matrix(-degrees, still, np.ones(len(images)), still, fixed)
     size = _expanded(matrix[0], h, w) if expand and len(images) else (h, w)
     return sample(images, matrix, size, interpolation, fill)
 
