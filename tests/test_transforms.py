@@ -206,6 +206,7 @@ WRONG = [
     (lambda: T.Normalize([0.5, 0.5], [1.0])(draw(3, 4, 4)), ValueError, "mean has 2 entries, but images have 3"),
     (lambda: T.Normalize([0.5], [1.0])(draw(3, 4, 4, dtype=np.uint8)), TypeError, "floating-point images, got uint8"),
     (lambda: T.ToTensor()([[1.0]]), TypeError, "got list"),
+    (lambda: T.ToTensor()(np.zeros((2, 2), np.uint16)), TypeError, "uint16. The only supported types"),
     (
         lambda: T.ToTensor()(torch.rand(3, 3)),
         ValueError,

@@ -242,6 +242,11 @@ def test_to_dtype_scales_ranges(value, dtype, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, np.float64, np.dtype(np.float64), "float64", float])
+def test_to_dtype_takes_types_of_all_kinds(dtype):
+    assert T.ToDtype(dtype)(draw(1, 2, 2, dtype=np.uint8)).dtype == np.float64
+
+
 def test_to_dtype_without_scale_converts():
     found = T.ToDtype(torch.float32)(torch.tensor(draw(3, 2, 2, dtype=np.uint8)))
     assert found.dtype == torch.float32

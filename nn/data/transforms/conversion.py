@@ -8,6 +8,7 @@ import numpy as np
 from autograd.tensor import Tensor
 from nn.data.transforms.arguments import per_channel
 from nn.data.transforms.base import Transform, largest, pixels
+from ops.creation import from_numpy
 
 
 class ToTensor(Transform):
@@ -25,7 +26,7 @@ class ToTensor(Transform):
         array = np.asarray(image)
         if array.ndim not in (2, 3):
             raise ValueError(f"ToTensor: expected an array (H, W, C) or (H, W), got shape {array.shape}")
-        return Tensor(np.ascontiguousarray(_in_unit(np.atleast_3d(array).transpose(2, 0, 1))))
+        return from_numpy(np.ascontiguousarray(_in_unit(np.atleast_3d(array).transpose(2, 0, 1))))
 
 
 def _in_unit(array: np.ndarray) -> np.ndarray:
@@ -47,7 +48,7 @@ class ToDtype(Transform):
 
     def transform(self, images: np.ndarray) -> np.ndarray:
         """Return the images converted."""
-        return to_dtype(images, np.dtype(getattr(self.dtype, "dtype", self.dtype)), self.scale)
+        return to_dtype(images, np.dtype(self.dtype), self.scale)
 
 
 def to_dtype(images: np.ndarray, dtype: np.dtype, scale: bool = False) -> np.ndarray:
