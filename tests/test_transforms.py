@@ -241,8 +241,9 @@ def test_wrong_calls_say_what_is_wrong(call, error, message):
 
 
 def test_an_interval_the_wrong_way_round_is_told():
-    with pytest.warns(UserWarning, match="scale should be of kind"):
+    with pytest.warns(UserWarning, match="scale should be of kind") as caught:
         T.RandomResizedCrop(3, scale=(1.0, 0.5))
+    assert caught[0].filename == __file__
 
 
 def test_options_are_shown():

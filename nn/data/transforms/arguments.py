@@ -60,7 +60,7 @@ def interval(name: str, what: str, value: Any) -> tuple[float, float]:
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
         raise TypeError(f"{name}: {what} should be a sequence of two numbers, got {value!r}")
     if value[0] > value[1]:
-        warnings.warn(f"{name}: {what} should be of kind (min, max), got {value!r}", stacklevel=4)
+        warnings.warn(f"{name}: {what} should be of kind (min, max), got {value!r}", stacklevel=3)
     return float(value[0]), float(value[1])
 
 
