@@ -83,6 +83,11 @@ def test_kinds_types_and_leading_dimensions_stay(transform, dtype):
         assert (tensor.shape, label) == (found.shape, 3)
 
 
+def test_an_empty_batch_may_become_larger():
+    for transform in (T.RandomResizedCrop(8), T.Resize((8, 8)), T.RandomCrop(8, pad_if_needed=True), T.CenterCrop(8)):
+        assert transform(draw(0, 3, 5, 6)).shape == (0, 3, 8, 8)
+
+
 @every
 def test_inputs_stay_and_results_have_memory_of_their_own(transform):
     images = draw(4, 3, 5, 6)

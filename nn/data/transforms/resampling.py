@@ -140,9 +140,9 @@ def draw_rectangles(
 def _central(h: int, w: int, ratio: tuple[float, float]) -> tuple[int, int]:
     """Return the size of the largest part whose aspect ratio is allowed."""
     if w / h < min(ratio):
-        return round(w / min(ratio)), w
+        return max(1, round(w / min(ratio))), w
     if w / h > max(ratio):
-        return h, round(h * max(ratio))
+        return h, max(1, round(h * max(ratio)))
     return h, w
 
 
@@ -158,7 +158,7 @@ def resized_crop(
     antialias: bool = True,
 ) -> np.ndarray:
     """Return of each image the part at (top[b], left[b]) of height[b] × width[b] pixels, resized."""
-    if (height == out_height).all() and (width == out_width).all():
+    if len(images) and (height == out_height).all() and (width == out_width).all():
         return crop(images, top, left, out_height, out_width)
     rows = taps(top, height, out_height, interpolation, antialias)
     return resample(images, rows, taps(left, width, out_width, interpolation, antialias))
