@@ -1,5 +1,7 @@
 """Transforms of images: what holds for all of them, those made of others, and wrong calls."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,12 @@ from nn.data import DataLoader, datasets
 from nn.data import transforms as T
 from tests.naive import images as naive
 from tests.transform_images import MANY, assert_close, assert_share, draw
+
+
+class Sample(NamedTuple):
+    image: torch.Tensor
+    label: torch.Tensor
+
 
 # Containers
 
@@ -33,6 +41,22 @@ def test_apply_and_choice_decide_for_each_image():
     assert isinstance(chosen, torch.Tensor)
     for n, share in ((2, 0.25), (3, 0.25), (4, 0.5)):
         assert_share((chosen.numpy() == n).mean(), share)
+
+
+def test_one_image_that_is_not_transformed_is_copied():
+    image = draw(3, 4, 5)
+    for transform in (T.RandomApply([T.Grayscale(3)], p=0.0), T.RandomChoice([T.Identity()])):
+        found = transform(image)
+        np.testing.assert_array_equal(found, image)
+        assert not np.shares_memory(found, image)
+
+
+@pytest.mark.parametrize("transform", [T.CenterCrop(2), T.Compose([T.CenterCrop(2)]), T.CutMix(num_classes=3)], ids=repr)
+def test_named_tuples_stay(transform):
+    given = Sample(torch.tensor(draw(4, 1, 3, 3)), torch.arange(4) % 3)
+    found = transform(given)
+    assert type(found) is Sample
+    assert len(found.image) == len(found.label) == 4
 
 
 def test_images_of_one_batch_stay_alike():

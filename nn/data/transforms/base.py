@@ -28,7 +28,7 @@ class Transform:
             return self._of_images(given)
         if not given:
             raise TypeError(f"{type(self).__name__}: expected images, got nothing")
-        return type(given)([self._of_images(given[0]), *given[1:]])
+        return remade(given, [self._of_images(given[0]), *given[1:]])
 
     def _of_images(self, images: Any) -> Any:
         array = pixels(type(self).__name__, images)
@@ -73,6 +73,11 @@ def as_batch(array: np.ndarray) -> np.ndarray:
 def like(given: Any, array: np.ndarray) -> Any:
     """Return the array as what was given: a tensor or an array."""
     return Tensor(array) if isinstance(given, Tensor) else array
+
+
+def remade(given: Any, entries: list[Any]) -> Any:
+    """Return a tuple, named tuple or list like the one given, of other entries."""
+    return type(given)(*entries) if hasattr(given, "_fields") else type(given)(entries)
 
 
 def random() -> np.random.Generator:

@@ -74,7 +74,8 @@ class _Choosing(_Container):
         name = type(self).__name__
         array = pixels(name, images)
         if array.ndim == 3:
-            return self.apply(int(self.choices(1)[0]), images)
+            result = self.apply(int(self.choices(1)[0]), images)
+            return like(images, array.copy()) if result is images else result
         batch = as_batch(array)
         choices, parts = self.choices(len(batch)), {}
         for choice in map(int, np.unique(choices)):

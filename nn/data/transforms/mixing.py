@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.data.transforms.base import Transform, array_of, each, like, pixels, random
+from nn.data.transforms.base import Transform, array_of, each, like, pixels, random, remade
 from nn.data.transforms.filtering import rectangles
 
 
@@ -34,7 +34,7 @@ class _Mixing(Transform):
         images, share = self.mix(images, random().beta(self.alpha, self.alpha, len(images)))
         share = share.astype(labels.dtype)[:, None]
         labels = share * labels + (1 - share) * np.roll(labels, 1, axis=0)
-        return type(given)([like(given[0], images), like(given[1], labels), *given[2:]])
+        return remade(given, [like(given[0], images), like(given[1], labels), *given[2:]])
 
     def mix(self, images: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the images mixed, and how large the share (N,) of each image's own is."""
