@@ -33,9 +33,9 @@ class DataLoader:
     NumPy normalised 11.4, 8.2 and 8.9 ms.
 
     Random numbers. An epoch has one seed, drawn from `generator` when the epoch begins; its order follows from it, and
-    so do the numbers that a dataset draws from this library, for which each batch has a stream of its own. They are the
-    same for any number and kind of workers. In worker processes `random` and `numpy.random` are started from the same
-    stream at each batch; elsewhere they are the program's.
+    so do the numbers that a dataset draws from this library, for which each batch has a stream of its own. Of a dataset
+    that is indexed they are the same for any number and kind of workers. In worker processes `random` and
+    `numpy.random` are started from the same stream at each batch; elsewhere they are the program's.
 
     Resuming. `state_dict()` is the position behind the last batch that was yielded, in a form that `autograd.save`
     takes; a loader that loads it goes on with exactly the batches that would have come. The orders of later epochs
