@@ -22,9 +22,9 @@ def one_pass(generator: Generator | None) -> Generator:
     return Generator().manual_seed(resolve(generator).key())
 
 
-def _check_bool(who: str, name: str, value: Any) -> None:
+def _check_bool(who: str, name: str, value: Any, error: type[Exception] = ValueError) -> None:
     if not isinstance(value, bool):
-        raise TypeError(f"{who}: {name} should be a boolean value, but got {name}={value!r}")
+        raise error(f"{who}: {name} should be a boolean value, but got {name}={value!r}")
 
 
 def _check_positive(who: str, name: str, value: Any) -> None:
@@ -65,7 +65,7 @@ class RandomSampler(Sampler[int]):
         num_samples: int | None = None,
         generator: Generator | None = None,
     ) -> None:
-        _check_bool("RandomSampler", "replacement", replacement)
+        _check_bool("RandomSampler", "replacement", replacement, TypeError)
         self.data_source = data_source
         self.replacement = replacement
         self.generator = generator
@@ -119,10 +119,7 @@ class WeightedRandomSampler(Sampler[int]):
         generator: Generator | None = None,
     ) -> None:
         _check_positive("WeightedRandomSampler", "num_samples", num_samples)
-        if not isinstance(replacement, bool):
-            raise ValueError(
-                f"WeightedRandomSampler: replacement should be a boolean value, but got replacement={replacement!r}"
-            )
+        _check_bool("WeightedRandomSampler", "replacement", replacement)
         self.weights = Tensor(np.array(weights.array if isinstance(weights, Tensor) else weights, dtype=np.float64))
         if self.weights.ndim != 1:
             raise ValueError(
@@ -146,8 +143,7 @@ class BatchSampler(Sampler[list[int]]):
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
         _check_positive("BatchSampler", "batch_size", batch_size)
-        if not isinstance(drop_last, bool):
-            raise ValueError(f"BatchSampler: drop_last should be a boolean value, but got drop_last={drop_last!r}")
+        _check_bool("BatchSampler", "drop_last", drop_last)
         self.sampler = sampler
         self.batch_size = batch_size
         self.drop_last = drop_last
