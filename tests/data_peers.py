@@ -52,3 +52,20 @@ class OurCount(ours.IterableDataset):
 
 def count_of(data):
     return (TheirCount if data is theirs else OurCount)()
+
+
+class Restarting:
+    """Iterates over itself from 1 to `count`; begins again whenever `iter` is called, and when it is asked once more."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __iter__(self):
+        self.at = 0
+        return self
+
+    def __next__(self):
+        self.at = (self.at + 1) % (self.count + 1)
+        if self.at == 0:
+            raise StopIteration
+        return self.at

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nn.data as ours
-from tests.data_peers import agree, count_of
+from tests.data_peers import Restarting, agree, count_of
 
 
 @given(
@@ -106,28 +106,20 @@ def test_subsets_may_be_of_keys_of_any_kind(indices):
     agree(lambda data, tensor: list(data.DataLoader(data.Subset(samples, indices), 2)))
 
 
-class Restarting:
-    """Iterates over itself, and begins again when it is asked once more."""
-
-    def __iter__(self):
-        self.at = 0
-        return self
-
-    def __next__(self):
-        self.at = (self.at + 1) % 6
-        if self.at == 0:
-            raise StopIteration
-        return self.at
-
-
 @pytest.mark.parametrize(
     "options",
-    [{"batch_size": 2}, {"batch_size": 2, "drop_last": True}, {"batch_size": 5}, {"batch_size": 9}, {"batch_size": None}],
+    [
+        {"batch_size": 2},
+        {"batch_size": 2, "drop_last": True},
+        {"batch_size": 5},
+        {"batch_size": 9},
+        {"batch_size": None},
+    ],
 )
 @pytest.mark.parametrize("workers", [{}, {"num_workers": 1, "workers": "threads", "prefetch_factor": 4}])
-def test_an_iterator_that_has_ended_is_not_asked_again(options, workers):
+def test_iterators_are_begun_once_and_not_asked_again_when_they_have_ended(options, workers):
     def use(data, tensor):
-        dataset = type("Restarts", (Restarting, data.IterableDataset), {})()
+        dataset = type("Restarts", (Restarting, data.IterableDataset), {})(5)
         return list(islice(data.DataLoader(dataset, **options, **(workers if data is ours else {})), 20))
 
     agree(use)

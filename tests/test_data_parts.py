@@ -4,6 +4,7 @@ import collections
 import enum
 import pickle
 import threading
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 import autograd
 import nn.data as ours
 from autograd.random import drawing_from
-from tests.data_peers import agree, count_of
+from tests.data_peers import Restarting, agree, count_of
 
 # -- collating --------------------------------------------------------------------------------------------------------
 
@@ -67,7 +68,8 @@ class Animal(enum.IntEnum):
     [
         lambda t: [1, 2.5], lambda t: [True, 5], lambda t: [5, True], lambda t: [True, False], lambda t: [0.5, 1, True],
         lambda t: [False, 0.5], lambda t: [Animal.DOG, Animal.CAT], lambda t: [-1, 2**63], lambda t: [2**63],
-        lambda t: [1, None], lambda t: [1.5, None], lambda t: [1, [2]], lambda t: [True, "x"], lambda t: [1.5, [2.5]],
+        lambda t: [1, np.float32(2.5)], lambda t: [1, t(2)], lambda t: [1, np.int8(2)], lambda t: [0.5, np.int8(2)],
+        lambda t: [1, None], lambda t: [1.5, "2"], lambda t: [1, [2]], lambda t: [True, "x"], lambda t: [1.5, [2.5]],
         lambda t: [t([1]), t([2.5])], lambda t: [t(1), t(2.5)], lambda t: [t([True]), t([3])],
         lambda t: [np.int64([1]), np.float32([2.5])], lambda t: [np.uint8([1]), np.int8([-1])],
         lambda t: [np.float16([1]), np.int64([2])], lambda t: [np.zeros(1, "M8[D]")], lambda t: [np.zeros(1, ">f4")],
@@ -78,9 +80,16 @@ def test_samples_of_different_types_are_promoted_or_refused_as_in_pytorch(batch)
     agree(lambda data, tensor: data.default_collate(batch(tensor)))
 
 
-@pytest.mark.parametrize("value", [np.array(["a"]), np.array([b"a"]), np.str_("a"), np.zeros(1, "M8[D]"), np.zeros(1, ">f4")])
+@pytest.mark.parametrize(
+    "value", [np.array(["a"]), np.array([b"a"]), np.str_("a"), np.zeros(1, "M8[D]"), np.zeros(1, ">f4")]
+)
 def test_what_is_no_number_is_converted_or_refused_as_in_pytorch(value):
     agree(lambda data, tensor: data.default_convert([value, 3]))
+
+
+def test_nothing_is_taken_for_nan():
+    with pytest.raises(RuntimeError, match="NoneType"):
+        ours.default_collate([1.5, None])
 
 
 def test_arrays_of_objects_stay():
@@ -185,6 +194,7 @@ def test_types_can_be_written_as_in_pytorch():
         lambda d: list(d.BatchSampler(range(7), 3, False)),
         lambda d: list(d.BatchSampler(range(7), 3, True)),
         lambda d: [len(d.BatchSampler(range(7), 3, drop)) for drop in (False, True)],
+        lambda d: list(islice(d.BatchSampler(Restarting(7), 3, True), 9)),
         lambda d: d.BatchSampler(range(7), 0, False),
         lambda d: d.BatchSampler(range(7), 3, 1),
         lambda d: len(d.BatchSampler(iter(range(7)), 3, False)),

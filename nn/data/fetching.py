@@ -7,7 +7,6 @@ kind, nor on whether the epoch was resumed.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -180,11 +179,13 @@ class IterableSource:
 
     def _next(self) -> list[Any]:
         """Return the samples of the next batch; none at the end."""
-        if self._ended:  # an iterator that has ended may begin again when it is asked
-            return []
         size = self._recipe.batch_size or 1
-        batch = list(islice(self._iterator, size))
-        self._ended = len(batch) < size
+        batch: list[Any] = []
+        while len(batch) < size and not self._ended:
+            try:
+                batch.append(next(self._iterator))  # not islice, which calls iter(): it may begin anew
+            except StopIteration:
+                self._ended = True
         return [] if self._ended and self._recipe.drop_last else batch
 
     def __call__(self, task: Task) -> Reply:

@@ -5,7 +5,6 @@ not depend on what else is drawn meanwhile.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -149,10 +148,14 @@ class BatchSampler(Sampler[list[int]]):
         self.drop_last = drop_last
 
     def __iter__(self) -> Iterator[list[int]]:
-        indices = iter(self.sampler)
-        while batch := list(islice(indices, self.batch_size)):
-            if len(batch) == self.batch_size or not self.drop_last:
+        batch = []
+        for index in self.sampler:
+            batch.append(index)
+            if len(batch) == self.batch_size:
                 yield batch
+                batch = []
+        if batch and not self.drop_last:
+            yield batch
 
     def __len__(self) -> int:
         count = len(self.sampler)  # type: ignore[arg-type]  # a sampler of no known length says so itself
