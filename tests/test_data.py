@@ -153,6 +153,12 @@ def test_digits_are_split_evenly_and_never_overlap():
     assert len(seen) == len({image.tobytes() for image in load_digits().images})
 
 
+@pytest.mark.parametrize("size", [0, -1, 28.5, True])
+def test_digits_of_no_size_are_refused(size):
+    with pytest.raises(ValueError, match=f"digits: size should be a positive integer, got {size}"):
+        datasets.digits(size=size)
+
+
 def test_larger_digits_are_interpolated_bilinearly():
     torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install 'magtape[peers]'")
     small, large = (datasets.digits(train=False, size=size).tensors[0].numpy() for size in (8, 32))

@@ -14,6 +14,8 @@ def digits(train: bool = True, size: int = 8) -> TensorDataset:
 
     Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
     """
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ValueError(f"digits: size should be a positive integer, got {size!r}")
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
