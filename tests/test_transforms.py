@@ -51,7 +51,9 @@ def test_one_image_that_is_not_transformed_is_copied():
         assert not np.shares_memory(found, image)
 
 
-@pytest.mark.parametrize("transform", [T.CenterCrop(2), T.Compose([T.CenterCrop(2)]), T.CutMix(num_classes=3)], ids=repr)
+@pytest.mark.parametrize(
+    "transform", [T.CenterCrop(2), T.Compose([T.CenterCrop(2)]), T.CutMix(num_classes=3)], ids=repr
+)
 def test_named_tuples_stay(transform):
     given = Sample(torch.tensor(draw(4, 1, 3, 3)), torch.arange(4) % 3)
     found = transform(given)

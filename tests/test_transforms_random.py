@@ -84,7 +84,9 @@ def test_where_no_part_fits_the_centre_is_taken():
     assert [each.tolist() for each in boxes] == [[0] * 3, [5] * 3, [10] * 3, [10] * 3]
     boxes = T.RandomResizedCrop(4, scale=(1, 1), ratio=(1, 1)).boxes(1, 21, 10)
     assert [each.tolist() for each in boxes] == [[5], [0], [10], [10]]
-    assert np.isfinite(T.RandomResizedCrop(3, scale=(1, 1), ratio=(0.1, 0.4))(draw(1, 1, 10))).all()  # at least one pixel
+    assert np.isfinite(
+        T.RandomResizedCrop(3, scale=(1, 1), ratio=(0.1, 0.4))(draw(1, 1, 10))
+    ).all()  # at least one pixel
 
 
 def test_rotations_are_those_of_the_angles_drawn():

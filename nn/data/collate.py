@@ -1,7 +1,6 @@
 """Collating: many samples become one batch."""
 
 import copy
-import numbers
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from functools import reduce
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 
 from autograd import dtypes
 from autograd.tensor import Tensor
-from ops.creation import from_numpy
+from ops.creation import from_numpy, tensor
 from ops.joining import stack
 
 
@@ -27,7 +26,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, (np.ndarray, np.generic)):
         return from_numpy(_stacked([np.asarray(each) for each in batch]))
     if isinstance(first, (float, int)):
-        return Tensor(_numbers(batch))
+        return _numbers(batch)
     if isinstance(first, Mapping):
         return _like_mapping(first, lambda key: default_collate([sample[key] for sample in batch]))
     if isinstance(first, Sequence):
@@ -51,18 +50,16 @@ def default_convert(data: Any) -> Any:
     return data
 
 
-def _numbers(batch: Sequence[Any]) -> np.ndarray:
-    """Return Python's numbers as an array of the type PyTorch's `tensor` gives them; where a float comes first, float64."""
+def _numbers(batch: Sequence[Any]) -> Tensor:
+    """Return a tensor of Python's numbers, of the type PyTorch's `tensor` gives them; behind a float all float64."""
     kinds = set(map(type, batch))
-    for kind in kinds:
-        if not issubclass(kind, numbers.Real):
-            raise TypeError(f"default_collate: expected numbers like the first, {batch[0]!r}; found {kind}")
-    if any(issubclass(kind, float) for kind in kinds):
-        target = np.dtype(np.float64) if isinstance(batch[0], float) else dtypes.default_float()
-    else:
-        target = np.dtype(np.bool_ if kinds == {bool} else np.int64)
+    target: np.dtype | None = np.dtype(np.float64) if isinstance(batch[0], float) else None
+    if not all(kind is float or issubclass(kind, int) for kind in kinds):
+        return tensor(batch, dtype=target)  # which converts numbers of other kinds, and nothing else
+    if target is None:
+        target = dtypes.default_float() if float in kinds else np.dtype(np.bool_ if kinds == {bool} else np.int64)
     try:
-        return np.array(batch, dtype=target)
+        return Tensor(np.array(batch, dtype=target))
     except OverflowError as error:
         raise ValueError(f"default_collate: an integer does not fit in int64: {max(batch, key=abs)}") from error
 
