@@ -61,15 +61,21 @@ def compare(
             assert_close(a, b, tolerance)
     if order == 1:
         return
-    pairs = [(a, b, *_weights(a.array.shape, 2 + i)) for i, (a, b) in enumerate(zip(found, expected, strict=True))]
-    pairs = [pair for pair in pairs if pair[0].requires_grad and pair[1].requires_grad]
-    if not pairs:
-        return
-    roots, theirs_roots, v, w = (list(each) for each in zip(*pairs, strict=True))
+    weights = [_weights(a.array.shape, 2 + i) for i, a in enumerate(found)]
+    roots, v = _linked(found, [ours for ours, _ in weights], u)
     second = grad(roots, [*x, u], v, **options)
-    expected = torch.autograd.grad(theirs_roots, [*t, s], w, allow_unused=True, materialize_grads=True)
+    roots, w = _linked(expected, [theirs for _, theirs in weights], s)
+    expected = torch.autograd.grad(roots, [*t, s], w, allow_unused=True, materialize_grads=True)
     for a, b in zip(second, expected, strict=True):
         assert_close(a, b, tolerance)
+
+
+def _linked(gradients: Any, weights: list[Any], u: Any) -> tuple[list[Any], list[Any]]:
+    """Return the gradients that can be differentiated, with their weights; and one more, that is always 0."""
+    pairs = [(a, v) for a, v in zip(gradients, weights, strict=True) if a.requires_grad]
+    nothing = (u * 0).sum()
+    roots, v = zip(*pairs, (nothing, nothing.detach()), strict=True)
+    return list(roots), list(v)
 
 
 def _weights(shape: tuple[int, ...], seed: int) -> tuple[Tensor, Any]:
