@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from autograd import dtypes, grad_mode
-from ops.kernels import threads
+from ops.kernels import precision, threads
 
 # A kernel's first call compiles it: no deadline, and slow draws are no fault of the strategy.
 _COMMON = {
@@ -32,18 +32,20 @@ def _global_state() -> dict[str, Any]:
         "grad mode": grad_mode.is_grad_enabled(),
         "default dtype": dtypes.get_default_dtype(),
         "number of threads": threads.get_num_threads(),
+        "precision of float32": precision.get_float32_matmul_precision(),
         "NumPy's error state": np.geterr(),
     }
 
 
 @pytest.fixture(autouse=True)
 def no_global_state_left_behind() -> Iterator[None]:
-    """Fail a test that leaves the grad mode, default dtype, threads or NumPy's error state changed."""
+    """Fail a test that leaves the grad mode, default dtype, threads, precision or NumPy's error state changed."""
     before = _global_state()
     yield
     after = _global_state()
     dtypes.set_default_dtype(before["default dtype"])
     threads.set_num_threads(before["number of threads"])
+    precision.set_float32_matmul_precision(before["precision of float32"])
     np.seterr(**before["NumPy's error state"])
     grad_mode.recording.set(before["grad mode"])
     changed = [f"{name}: {before[name]} -> {after[name]}" for name in before if before[name] != after[name]]
