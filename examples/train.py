@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from training import data, rate_finder
-from training.options import given, parse_arguments, settings_of
+from training.options import DEFAULTS, given, parse_arguments, settings_of
 from training.progress import Progress
 from training.run import Run
 from training.tensorboard import TensorBoard
@@ -37,7 +37,8 @@ def start(options: argparse.Namespace, path: Path) -> Run:
     """Return a new run, or the checkpoint's."""
     state = load_checkpoint(path) if options.resume or options.evaluate else None
     try:
-        settings = settings_of(options, autograd.get_num_threads()) if state is None else state["settings"]
+        found = settings_of(options, autograd.get_num_threads()) if state is None else state["settings"]
+        settings = {name: found[name] for name in (*DEFAULTS, "threads")}
         changed = [name for name, value in given(options).items() if value != settings[name]]
     except (KeyError, TypeError):
         raise SystemExit(f"{path} is no checkpoint of this program") from None

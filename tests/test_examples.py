@@ -462,8 +462,9 @@ def test_every_model_has_a_name():
     assert models.MODELS["mlp_mixer_b16"] is not models.MODELS["mlp_mixer"]
 
 
-def test_a_checkpoint_of_another_program_is_refused(tmp_path, program):
-    autograd.save({"weights": autograd.ones(2)}, tmp_path / "checkpoint.npz")
+@pytest.mark.parametrize("state", [{"weights": [1.0]}, {"settings": {"seed": 0}}, {"settings": 3}, [1]])
+def test_a_checkpoint_of_another_program_is_refused(tmp_path, program, state):
+    autograd.save(state, tmp_path / "checkpoint.npz")
     with pytest.raises(SystemExit, match="is no checkpoint of this program"):
         program("--resume")
 
