@@ -34,6 +34,11 @@ class ImageDataset(Dataset[tuple[Any, Any]]):
         transform: Transform | None = None,
         target_transform: Transform | None = None,
     ) -> None:
+        name = type(self).__name__
+        if data.array.dtype != np.uint8 or data.ndim != 4:
+            raise ValueError(f"{name}: data is {data.array.shape} {data.array.dtype}, expected (N, C, H, W) uint8")
+        if targets.array.shape != data.array.shape[:1]:
+            raise ValueError(f"{name}: targets have shape {targets.array.shape}, expected ({len(data)},)")
         self.data, self.targets = data, targets
         self.transform, self.target_transform = transform, target_transform
 
