@@ -16,6 +16,8 @@ class HookTable(dict[int, Any]):
     def add(self, hook: Any) -> "RemovableHandle":
         """Register `hook` last."""
         handle = RemovableHandle(self)
+        while handle.id in self:  # a table that was unpickled has the keys of another process
+            handle = RemovableHandle(self)
         self[handle.id] = hook
         return handle
 
@@ -39,6 +41,13 @@ class RemovableHandle:
     def __exit__(self, *error: object) -> None:
         self.remove()
 
+    def __getstate__(self) -> tuple[int, HookTable | None]:
+        return self.id, self._table()
+
+    def __setstate__(self, state: tuple[int, HookTable | None]) -> None:
+        self.id, table = state  # the copy of a handle belongs to the copy of its table
+        self._table = weakref.ref(HookTable() if table is None else table)
+
 
 class Hooks:
     """The hooks of one node, or of one leaf tensor."""
@@ -59,8 +68,8 @@ class Hooks:
         return self._after.add(hook)
 
     def retain(self, tensor: Any) -> None:
-        """Store the gradient in `tensor.grad`; the tensor is held weakly, for its node holds these hooks."""
-        self._retain = weakref.ref(tensor)
+        """Store the gradient in `tensor.grad`, or (None) no longer; held weakly, for its node holds these hooks."""
+        self._retain = None if tensor is None else weakref.ref(tensor)
 
     @property
     def retains(self) -> bool:
@@ -71,12 +80,15 @@ class Hooks:
             result = hook(grad)
             if result is None:
                 continue
-            if type(result) is not type(grad) or result.shape != grad.shape:
-                raise RuntimeError(f"hook: expected a Tensor of shape {tuple(grad.shape)} or None, got {result!r}")
+            if not isinstance(result, type(grad)):
+                raise TypeError(f"hook: expected a Tensor or None, got {type(result).__name__}")
+            if result.shape != grad.shape or result.dtype is not grad.dtype:
+                wanted = f"{grad.dtype} of shape {tuple(grad.shape)}"
+                raise RuntimeError(f"hook: expected {wanted}, got {result.dtype} of shape {tuple(result.shape)}")
             grad = result
         tensor = self._retain() if self._retain is not None else None
         if tensor is not None:
-            tensor._grad = grad if tensor._grad is None else tensor._grad + grad
+            tensor._grad = grad.clone() if tensor._grad is None else tensor._grad + grad
         return grad
 
     def after_accumulate(self, leaf: Any) -> None:

@@ -19,8 +19,8 @@ from autograd.anomaly_mode import refuse
 from autograd.tensor import Tensor
 
 # Families of ops (files) that only move values.
-MOVING = {"autograd.views", "ops.conversion", "ops.indexing", "ops.joining", "ops.padding", "ops.rearranging"}
-MOVING |= {"ops.scattering", "ops.selecting", "ops.shape", "ops.slicing"}
+MOVING = {"autograd.regions", "autograd.views", "ops.conversion", "ops.indexing", "ops.joining", "ops.padding"}
+MOVING |= {"ops.rearranging", "ops.scattering", "ops.selecting", "ops.shape", "ops.slicing"}
 
 
 class trace_nans(contextlib.ContextDecorator):

@@ -6,8 +6,8 @@ frees the graph by reference count. The sequence number is the position on the t
 
 import itertools
 import weakref
-from collections.abc import Callable, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -47,9 +47,9 @@ class Node:
         """Note that the memory of output `index` is shared or written from now on, as `writes` will tell."""
 
     def clone(self, parents: "Sequence[Node]", copied: Callable[[Any], Any]) -> Self:
-        """Return the same node over other parents, with what `copied` makes of each saved value."""
+        """Return the same node over other parents, without hooks, with what `copied` makes of each saved value."""
         node = object.__new__(type(self))
-        node.parents, node.shape, node.dtype, node.hooks = parents, self.shape, self.dtype, self.hooks
+        node.parents, node.shape, node.dtype, node.hooks = parents, self.shape, self.dtype, None
         node.sequence = next(positions)
         return node
 
@@ -59,7 +59,7 @@ class Node:
 
     @property
     def next_functions(self) -> "tuple[tuple[Node, int], ...]":
-        """The parents, as PyTorch lists them."""
+        """The parents, in pairs as PyTorch has them; inputs that require no gradients have no node here."""
         return tuple((parent, 0) for parent in self.parents)
 
     def ensure_hooks(self) -> Hooks:
@@ -67,10 +67,6 @@ class Node:
         if self.hooks is None:
             self.hooks = Hooks()
         return self.hooks
-
-    def register_hook(self, hook: Any) -> Any:
-        """Call `hook(grad)` with the gradient of this node's output; what it returns replaces the gradient."""
-        return self.ensure_hooks().add(hook)
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
@@ -81,9 +77,26 @@ class Leaf(Node):
 
     __slots__ = ("tensor",)
 
+    resting: ClassVar[dict[int, "Leaf"]] = {}  # those with hooks whose tensors require no gradients for now, by id
+
     def __init__(self, tensor: Any) -> None:
         self.place((), tensor.array)
         self.tensor = weakref.ref(tensor)  # the tensor holds its node, not the other way round
+
+    @classmethod
+    def of(cls, tensor: Any) -> "Leaf":
+        """Return the node of a tensor that requires gradients from now on: the one it had before, if that has hooks."""
+        rested = cls.resting.pop(id(tensor), None)
+        if rested is None:
+            return cls(tensor)
+        rested.shape, rested.dtype = tensor.array.shape, tensor.array.dtype
+        return rested
+
+    def rest(self, tensor: Any) -> None:
+        """Keep the hooks until the tensor requires gradients again, or is gone."""
+        key = id(tensor)
+        self.resting[key] = self
+        self.tensor = weakref.ref(tensor, lambda _: self.resting.pop(key, None))
 
     def name(self) -> str:
         return "AccumulateGrad"
@@ -114,3 +127,15 @@ class OutputOf(Node):
 
     def name(self) -> str:
         return self.parents[0].name()
+
+
+def behind(roots: Iterable[Node]) -> set[Node]:
+    """Return the nodes that gradients of `roots` may reach, those themselves among them."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return seen

@@ -1,6 +1,7 @@
 """Tensor: an array, what is known of its gradient, and its place on the tape. Ops reach it through `ops.methods`."""
 
 from collections.abc import Iterator
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,8 @@ class Tensor(Bound):
 
     def __init__(self, data: Any = (), requires_grad: bool = False, node: Node | None = None) -> None:
         if type(data) is not ndarray:
+            if type(data) in (bool, int, float):
+                raise TypeError(f"Tensor: expected data, got the number {data}; use tensor({data}) or empty({data})")
             data = np.asarray(data, dtype=getattr(data, "dtype", dtypes.default_float()))
         self.array = data
         self._node: Any = node  # where gradients go: a node of the tape
@@ -79,11 +82,13 @@ class Tensor(Bound):
                     "in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
                 )
         elif not requires_grad:
+            if self._node is not None and self._node.hooks is not None:
+                self._node.rest(self)
             self._node = None
         elif self.array.dtype.kind != "f":
             raise RuntimeError(f"requires_grad_: only floating-point tensors can require gradients, got {self.dtype}")
         elif self._node is None:
-            self._node = Leaf(self)
+            self._node = Leaf.of(self)
         return self
 
     @property
@@ -108,6 +113,8 @@ class Tensor(Bound):
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(f"grad: expected a Tensor or None, got {type(value).__name__}")
+            if value is self:
+                raise RuntimeError("grad: can't assign Variable as its own grad")
             if value.array.shape != self.array.shape:
                 raise RuntimeError(f"grad: expected shape {self.shape}, got {value.shape}")
             if value.array.dtype != self.array.dtype:
@@ -127,7 +134,11 @@ class Tensor(Bound):
     def data(self, value: "Tensor") -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}")
-        self.array = value.array
+        if self._node is not None and value.array.dtype.kind != "f":
+            raise RuntimeError(f"data: a tensor that requires gradients must be floating-point, got {value.dtype}")
+        if value.array is not self.array:
+            self.array = value.array
+            self._view = self._writes = None  # those that share the old memory share nothing with it any more
         if type(self._node) is Leaf:  # gradients to come are of the new shape and type
             self._node.shape, self._node.dtype = self.array.shape, self.array.dtype
 
@@ -146,7 +157,7 @@ class Tensor(Bound):
         """Return the shape, or one size of it."""
         if dim is None:
             return Size(self.array.shape)
-        if not -self.array.ndim <= dim < max(self.array.ndim, 1):
+        if not -self.array.ndim <= dim < self.array.ndim:
             raise IndexError(f"size: dimension {dim} is out of range for a tensor with {self.array.ndim} dimensions")
         return self.array.shape[dim]
 
@@ -242,9 +253,9 @@ class Tensor(Bound):
         return int(self.array.item())
 
     def __format__(self, spec: str) -> str:
-        if self.array.ndim == 0 and spec:
+        if self.array.ndim == 0 and (spec or type(self) is Tensor):
             return format(self.item(), spec)
-        return format(str(self), spec)
+        return super().__format__(spec)
 
     def __len__(self) -> int:
         if self.array.ndim == 0:
@@ -257,8 +268,9 @@ class Tensor(Bound):
         return iter([self[i] for i in range(len(self))])
 
     def __contains__(self, value: Any) -> bool:
-        other = value.array if isinstance(value, Tensor) else value
-        return bool((self.array == other).any())
+        if not isinstance(value, (Tensor, Number, np.generic)):
+            raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, got {type(value).__name__}")
+        return bool((self == value).any())
 
     # Tensors are compared elementwise by ==, so dictionaries and sets go by identity.
     __hash__ = object.__hash__

@@ -12,17 +12,17 @@ since it was made, takes a fresh node `as_strided(base)` the next time it is use
 import functools
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import ref
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided as numpy_as_strided
 
 from autograd.batching import BATCHED, BatchedTensor, innermost, is_batched, spread_out
-from autograd.grad_mode import is_recording
+from autograd.grad_mode import enable_grad, is_recording
 from autograd.node import Leaf, positions
-from autograd.primitive import FIRST, SECOND, cast, primitive
+from autograd.primitive import FIRST, SECOND, cast, primitive, zeros_of
 from autograd.recorded import Recorded, record
+from autograd.regions import Region, as_strided, overlaps, overwrite
 from autograd.tensor import Tensor, computed
 from autograd.tracing import Trace, tracers, watch_write, watchers
 
@@ -72,13 +72,16 @@ class View:
         if self.base is None or tensor._writes.sequence <= self.seen or type(tensor._node) is Leaf:
             return False
         self.seen = tensor._writes.sequence
-        node = self.base._node
+        base = base_of(tensor)
+        if base is None:
+            return False
+        node = base._node
         if node is None:
             tensor._node = None
             return False
         plan = as_strided.primitive.plans[FIRST]
-        region = Region.of(self.base.array, tensor.array)
-        tensor._node = record(plan, (node,), tensor.array, (region,), (None,))._node
+        region = Region.of(base.array, tensor.array)
+        _set_history(tensor, record(plan, (node,), tensor.array, (region,), (None,))._node)
         return False
 
 
@@ -96,89 +99,14 @@ def mark_written(tensor: Tensor, by: str) -> None:
     writes_of(tensor).mark(by)
 
 
-# -- where a view lies in its base ------------------------------------------------------------------------------------
+def base_of(view: Tensor) -> Tensor | None:
+    """Return the tensor whose history a view's is part of, if any.
 
-
-class Region(NamedTuple):
-    """A part of an array's memory; strides and offset in elements from the array's first one."""
-
-    base_shape: tuple[int, ...]
-    base_strides: tuple[int, ...]
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    offset: int
-
-    @classmethod
-    def of(cls, base: np.ndarray, part: np.ndarray) -> "Region":
-        """Return where `part`, a view, lies in `base`."""
-        offset = part.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-        strides = [tuple(s // base.itemsize for s in array.strides) for array in (base, part)]
-        return cls(base.shape, strides[0], part.shape, strides[1], offset // base.itemsize)
-
-    def lay_out(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """Return zeros in memory laid out as the base, and the region as a view of them."""
-        reach = [s * (n - 1) for s, n in zip(self.base_strides, self.base_shape, strict=True) if n > 1]
-        low = sum(r for r in reach if r < 0)
-        memory = np.zeros(sum(abs(r) for r in reach) + 1, dtype)
-        views = (
-            numpy_as_strided(memory[start:], shape, [s * dtype.itemsize for s in strides])
-            for start, shape, strides in (
-                (-low, self.base_shape, self.base_strides),
-                (self.offset - low, self.shape, self.strides),
-            )
-        )
-        base, part = views
-        return base, part
-
-
-def overlaps(array: np.ndarray) -> bool:
-    """Return whether two elements of an array may be one in memory."""
-    reach = 0
-    for stride, n in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
-        if stride <= reach:
-            return True
-        reach += stride * (n - 1)
-    return False
-
-
-@primitive
-def as_strided(x: np.ndarray, *, region: Region) -> np.ndarray:
-    """The part of x that `region` covers."""
-    base, part = region.lay_out(x.dtype)
-    base[...] = x
-    return part.copy()
-
-
-@primitive
-def scatter_strided(x: np.ndarray, *, region: Region) -> np.ndarray:
-    """Zeros like the base with x added into `region`: the adjoint of `as_strided`."""
-    base, part = region.lay_out(x.dtype)
-    if overlaps(part):
-        positions, index = region.lay_out(np.dtype(np.intp))
-        positions[...] = np.arange(positions.size).reshape(positions.shape)
-        flat = np.zeros(base.size, x.dtype)
-        np.add.at(flat, index.ravel(), x.ravel())
-        return flat.reshape(base.shape)
-    part[...] = x
-    return base
-
-
-@primitive
-def erase_strided(x: np.ndarray, *, region: Region) -> np.ndarray:
-    """x with zeros in `region`."""
-    base, part = region.lay_out(x.dtype)
-    base[...] = x
-    part[...] = 0
-    return base
-
-
-@primitive
-def overwrite(base: np.ndarray, value: np.ndarray, *, region: Region) -> np.ndarray:
-    """The base with `value` in `region`."""
-    result, part = region.lay_out(base.dtype)
-    result[...] = base
-    part[...] = value
-    return result
+    None is where the base was given other memory since (`base.data = x`), or holds elements of another type.
+    """
+    base = None if view._view is None else view._view.base
+    shared = base is not None and base._writes is view._writes and base.array.dtype is view.array.dtype
+    return base if shared else None
 
 
 @primitive
@@ -187,14 +115,7 @@ def forgotten(x: np.ndarray, value: np.ndarray) -> np.ndarray:
     return value
 
 
-as_strided.vjp(x=lambda grad, region: scatter_strided(grad, region=region))
-scatter_strided.vjp(x=lambda grad, region: as_strided(grad, region=region))
-erase_strided.vjp(x=lambda grad, region: erase_strided(grad, region=region))
-overwrite.vjp(
-    base=lambda grad, region: erase_strided(grad, region=region),
-    value=lambda grad, region: as_strided(grad, region=region),
-)
-forgotten.vjp(x=lambda grad: grad * 0.0, value=lambda grad: grad)
+forgotten.vjp(x=lambda grad: zeros_of(grad), value=lambda grad: grad)
 forgotten.vmap()
 
 
@@ -260,6 +181,13 @@ def detach(input: Tensor) -> Tensor:
     return output
 
 
+def hidden_view(input: Tensor) -> Tensor:
+    """Return the tensor as a view of itself made under no_grad."""
+    output = computed(input.array, None)
+    _share(output, input, recording=False)
+    return output
+
+
 def detach_(input: Tensor) -> Tensor:
     """Cut the tensor off from its history."""
     if type(input) is BatchedTensor:
@@ -295,15 +223,16 @@ def view_in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]
 
     @functools.wraps(function)
     def method(input: Any, *args: Any, **parameters: Any) -> Any:
-        view = function(input, *args, **parameters)
+        with enable_grad():  # whatever the mode, its history leads to its new shape
+            view = function(input, *args, **parameters)
         refuse_hidden(input, name)
         if is_recording() and input.requires_grad:
-            _check_history(input, name)
+            check_history(input, name)
         input.array = view.array
         if type(input._node) is Leaf:
             input._node.shape = view.array.shape
         elif input._node is not None:
-            input._node = view._node
+            _set_history(input, view._node)
         mark_written(input, name)
         if input._view is not None:
             input._view.seen = input._writes.sequence
@@ -343,12 +272,12 @@ def assign(target: Tensor, value: Tensor, by: str) -> None:
         raise RuntimeError(f"{by}: result type {value.dtype} can't be cast to the desired output type {target.dtype}")
     tracked = is_recording() and (value.requires_grad or target.requires_grad)
     if tracked:
-        _check_history(target, by)
+        check_history(target, by)
         if value.array.dtype != target.array.dtype:
             value = cast(value, dtype=target.array.dtype)
     write(target, value.array, by)
     if tracked:
-        _take_over_history(target, value)
+        take_over_history(target, value)
 
 
 def _assign_batched(target: Tensor, value: Tensor, by: str) -> None:
@@ -363,8 +292,16 @@ def _assign_batched(target: Tensor, value: Tensor, by: str) -> None:
 
 def write(target: Tensor, values: Any, by: str) -> None:
     """Write an array into the target's memory and count the write; no history is kept."""
-    array = target.array
     refuse_hidden(target, by)
+    check_memory(target.array, by)
+    np.copyto(target.array, values, casting="unsafe")
+    mark_written(target, by)
+    if watchers:
+        watch_write(by, target, values)
+
+
+def check_memory(array: np.ndarray, by: str) -> None:
+    """Raise where the op `by` cannot write to every element by itself."""
     if not array.flags.writeable:
         raise RuntimeError(f"{by}: the tensor's memory is read-only")
     if 0 in array.strides and array.size and overlaps(array):
@@ -372,19 +309,14 @@ def write(target: Tensor, values: Any, by: str) -> None:
             f"{by}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
             "location. Please clone() the tensor before performing the operation."
         )
-    np.copyto(array, values, casting="unsafe")
-    mark_written(target, by)
-    if watchers:
-        watch_write(by, target, values)
 
 
-def _check_history(target: Tensor, by: str) -> None:
-    view = target._view
+def check_history(target: Tensor, by: str) -> None:
+    """Raise where a write by the op `by` that is recorded would be lost."""
     if type(target._node) is Leaf:
         raise RuntimeError(f"{by}: a leaf Variable that requires grad is being used in an in-place operation.")
-    if view is None:
-        return
-    if view.base is not None and type(view.base._node) is Leaf:
+    base = base_of(target)
+    if base is not None and type(base._node) is Leaf:
         raise RuntimeError(
             f"{by}: a view of a leaf Variable that requires grad is being used in an in-place operation."
         )
@@ -402,18 +334,26 @@ def refuse_hidden(target: Tensor, by: str, tracked: bool = False) -> None:
     base = None if hidden is None else hidden()
     if hidden is not None and (tracked or (base is not None and base.requires_grad)):
         raise RuntimeError(
-            f"{by}: A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
-            "Make the view and the change both inside, or both outside, no_grad."
+            f"{by}: A view was created in no_grad mode, or by a custom Function, and is being modified inplace with "
+            "grad mode enabled. Make the view and the change both inside, or both outside, or clone() the view."
         )
 
 
-def _take_over_history(target: Tensor, value: Tensor) -> None:
-    view = target._view
-    if view is None or view.base is None:
-        target._node = value._node if value._node is not None else forgotten(target, target.array)._node
+def take_over_history(target: Tensor, value: Tensor) -> None:
+    """Let a tensor stand for `value`, which was written over it: itself, or as a part of its base."""
+    base = base_of(target)
+    if base is None:
+        _set_history(target, value._node if value._node is not None else forgotten(target, target.array)._node)
         return
-    base = view.base
     plan = overwrite.primitive.plans[FIRST * (base._node is not None) + SECOND * (value._node is not None)]
     region = Region.of(base.array, target.array)
     parents = [node for node in (base._node, value._node) if node is not None]
-    base._node = record(plan, parents, base.array, (region,), (None,))._node
+    _set_history(base, record(plan, parents, base.array, (region,), (None,))._node)
+
+
+def _set_history(tensor: Tensor, node: Any) -> None:
+    """Give a tensor the node of its new value; a gradient that it retains is that of the new value from now on."""
+    before, tensor._node = tensor._node, node
+    if before is not None and before.hooks is not None and before.hooks.retains:
+        before.hooks.retain(None)
+        node.ensure_hooks().retain(tensor)

@@ -88,6 +88,4 @@ def empty_parameter(*shape: int, device: Any = None, dtype: Any = None) -> Param
 
 def rebind(tensor: Tensor, array: np.ndarray) -> None:
     """Let a leaf hold another array; hooks registered on it stay."""
-    tensor.array = array
-    if tensor._node is not None:
-        tensor._node.shape, tensor._node.dtype = array.shape, array.dtype
+    tensor.data = Tensor(array)

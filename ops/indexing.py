@@ -14,9 +14,10 @@ import numpy as np
 from autograd.batching import Batch, BatchedTensor, is_batched, next_dim
 from autograd.grad_mode import is_recording
 from autograd.primitive import cast, primitive
+from autograd.regions import overlaps
 from autograd.tensor import Tensor
 from autograd.tracing import watch_write, watchers
-from autograd.views import assign, mark_written, overlaps, refuse_hidden, write, writes_of
+from autograd.views import assign, mark_written, refuse_hidden, write, writes_of
 from ops.comparison import as_filling, chosen
 from ops.dims import named
 from ops.lazy_kernels import lookup

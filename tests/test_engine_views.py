@@ -103,6 +103,24 @@ def second_derivative_through_a_write(lib):
     return [g, x.grad, w.grad]
 
 
+def what_was_overwritten_has_gradient_0_whatever_arrives(lib):
+    x, w = leaves(lib)
+    y, z = x * 2, w * 2
+    y.fill_(3)
+    z.copy_(lib.ones(3, dtype=lib.float64))
+    (y * lib.nan + z * lib.inf).sum().backward()
+    return [x.grad, w.grad]
+
+
+def reshaping_in_place_keeps_the_history_under_no_grad(lib):
+    x, w = leaves(lib)
+    y = x * 2
+    with lib.no_grad():
+        y.unsqueeze_(0)
+    (y * w).sum().backward()
+    return [y, x.grad, w.grad]
+
+
 def detach_shares_memory(lib):
     x, _ = leaves(lib)
     y = x * 2
@@ -123,6 +141,8 @@ def detach_shares_memory(lib):
         in_place_saves_the_old_value,
         reshape_and_expand,
         second_derivative_through_a_write,
+        what_was_overwritten_has_gradient_0_whatever_arrives,
+        reshaping_in_place_keeps_the_history_under_no_grad,
         detach_shares_memory,
     ],
     ids=lambda f: f.__name__,
@@ -317,3 +337,44 @@ def test_views_under_no_grad_are_written_to_where_no_history_is_lost():
         each.fill_(7.0)
         assert each.tolist() == [7.0, 7.0]
     assert y.tolist() == [7.0, 7.0, 2.0]
+
+
+def test_a_tensor_given_other_data_shares_nothing_with_its_views():
+    x, w = leaves(autograd)
+    y = x * 2
+    view = y[1]
+    y.data = autograd.zeros(5, dtype=autograd.float64)
+    view.mul_(w)
+    y.add_(1)
+    assert y.tolist() == [1.0] * 5
+    assert y._version == 1
+    view.sum().backward()
+    np.testing.assert_array_equal(w.grad.numpy(), [8.0, 10.0, 12.0])
+    np.testing.assert_array_equal(x.grad.numpy(), [[0.0, 0.0, 0.0], [1.0, -2.0, 4.0]])
+
+
+def test_gradients_are_of_the_values_used_though_a_leaf_was_given_others_since():
+    x, w = leaves(autograd)
+    y = (x * w).sum()
+    x.data = autograd.zeros(2, 3, dtype=autograd.float64)
+    for create_graph in (False, True):
+        (g,) = autograd.autograd.grad(y, w, retain_graph=True, create_graph=create_graph)
+        np.testing.assert_array_equal(g.detach().numpy(), [5.0, 7.0, 9.0])
+
+
+def test_a_transposition_in_place_under_no_grad_transposes_the_gradient():
+    x = autograd.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    y = x * 1
+    with autograd.no_grad():
+        y.t_()
+    (y * autograd.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    assert x.grad.tolist() == [[1.0, 3.0], [2.0, 4.0]]
+
+
+def test_a_view_as_another_type_has_no_history():
+    for lib in (autograd, torch):
+        y = lib.ones(2, dtype=lib.float64, requires_grad=True) * 2
+        whole, single = y.view(lib.int64), y.view(lib.float32)
+        y.add_(1)
+        assert not whole.requires_grad
+        assert not single.requires_grad
