@@ -331,12 +331,17 @@ def _one_by_one(primitive: Any, batch: Batch, values: Sequence[Any], parameters:
 
 def stacked(function: Callable[..., Any], batch: Batch, values: Sequence[Any]) -> Any:
     """Call a function for one sample after the other, and stack the results."""
-    if not batch.size:
-        raise RuntimeError("vmap: a function that is called for one sample after the other needs at least one")
+    refuse_empty(batch.size)
     results = []
     for i in range(batch.size):
         results.append(function(*[x[i] if own else x for x, own in zip(values, batch.of, strict=True)]))
     return join([x[None] for x in results], 0)
+
+
+def refuse_empty(size: int) -> None:
+    """Raise for a batch of no samples."""
+    if not size:
+        raise RuntimeError("vmap: a function that is called for one sample after the other needs at least one")
 
 
 def join(tensors: Sequence[Any], dim: int) -> Any:

@@ -10,9 +10,10 @@ from autograd.batching import is_batched
 from autograd.function_samples import apply_to_samples
 from autograd.grad_mode import is_recording, no_grad
 from autograd.node import Node, OutputOf
-from autograd.tensor import Tensor
-from autograd.tracing import Op, Trace, places, tracers, watch, watchers
-from autograd.views import detach, mark_written
+from autograd.saved import freed, overwritten
+from autograd.tensor import Tensor, computed
+from autograd.tracing import Op, Trace, tracers, watch, watchers
+from autograd.views import check_history, hidden_view, mark_written, take_over_history
 
 
 class Context:
@@ -37,10 +38,7 @@ class Context:
     def saved_tensors(self) -> tuple[Any, ...]:
         """The tensors given to `save_for_backward`."""
         if self._saved is None:
-            raise RuntimeError(
-                f"{self._name}: Trying to backward through the graph a second time: its saved values were freed by "
-                "the first backward. Specify retain_graph=True there if you need to backward again."
-            )
+            raise freed(self._name)
         return tuple(saved.unpack(self._name) for saved in self._saved)
 
     def copy(self, copied: Callable[[Any], Any]) -> "Context":
@@ -90,7 +88,7 @@ class _Saved:
     def copy(self, copied: Callable[[Any], Any]) -> "_Saved":
         """Return the same with its tensor, or array, copied."""
         clone = _Saved(copied(self.tensor))
-        clone.array = copied(self.array)
+        clone.array, clone.index = copied(self.array), self.index
         return clone
 
     def unpack(self, name: str) -> Tensor | None:
@@ -101,11 +99,7 @@ class _Saved:
         version = 0 if writes is None else writes.count
         if version != self.version:
             shape = tuple(self.array.shape if tensor is None else tensor.shape)  # type: ignore[union-attr]
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"{name} saved a tensor of shape {shape}, and {writes.by} has written to it since; it is at version "
-                f"{version}, expected version {self.version}{places(self.trace, writes.place)}"
-            )
+            raise overwritten(f"{name} saved a tensor of shape {shape}", writes, self.version, self.trace)
         if tensor is None:
             tensor = Tensor(self.array)
             tensor._node = self.node
@@ -125,11 +119,16 @@ class FunctionNode(Node):
         self.needs = ctx.needs_input_grad
         self.outputs = [(x.array.shape, x.array.dtype) if isinstance(x, Tensor) else None for x in outputs]
 
+    def output(self, index: int, array: np.ndarray) -> Node:
+        """Return the node at which gradients of output number `index`, these values, arrive."""
+        count = len(self.outputs)
+        return self if count == 1 else OutputOf(self, index, count, array)
+
     def pull(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:
         grads = [self._as_tensor(g, i) for i, g in enumerate(grad if type(grad) is list else [grad])]
         for saved in self.ctx._saved or ():
             if saved.array is not None:
-                saved.node = self
+                saved.node = self.output(saved.index, saved.array)
         try:
             results = self.function.backward(self.ctx, *grads)
         finally:
@@ -243,12 +242,14 @@ class Function:
         dirty = {id(x) for x in ctx._dirty}
         skip = {id(x) for x in ctx._non_differentiable}
         given = {id(x) for x in args}
+        if not dirty <= {id(x) for x in outputs}:
+            raise RuntimeError(f"{cls.__name__}: inputs that were written to, as mark_dirty says, must be outputs, too")
         results = []
         for x in outputs:
             if not isinstance(x, Tensor):
                 results.append(x)
                 continue
-            results.append(detach(x) if id(x) in given and id(x) not in dirty else x)
+            results.append(hidden_view(x) if id(x) in given and id(x) not in dirty else x)
         tracked = [
             isinstance(new, Tensor) and id(old) not in skip and new.array.dtype.kind == "f"
             for old, new in zip(outputs, results, strict=True)
@@ -259,14 +260,14 @@ class Function:
         for index, (new, wanted) in enumerate(zip(results, tracked, strict=True)):
             if not wanted:
                 continue
+            output = node.output(index, new.array)
             if id(new) in dirty:
-                if new.is_leaf and new.requires_grad:
-                    raise RuntimeError(
-                        f"{cls.__name__}: a leaf Variable that requires grad is being used in an in-place operation."
-                    )
+                check_history(new, cls.__name__)
                 mark_written(new, cls.__name__)
-            new._node = node if len(results) == 1 else OutputOf(node, index, len(results), new.array)
-        made_here = {id(x): index for index, x in enumerate(results)}
+                take_over_history(new, computed(new.array, output))
+            else:
+                new._node = output
+        made_here = {id(x): index for index, (x, wanted) in enumerate(zip(results, tracked, strict=True)) if wanted}
         for saved in ctx._saved or ():
             if saved.tensor is not None and id(saved.tensor) in made_here:
                 saved.keep_array_only(made_here[id(saved.tensor)])

@@ -30,6 +30,7 @@ def apply_to_samples(function: Any, args: Sequence[Any]) -> Any:
                 f"You tried to vmap over {function.__name__}, but it does not have vmap support. Please override and "
                 f"implement the vmap staticmethod or set generate_vmap_rule=True."
             )
+        batching.refuse_empty(level.size)
         results = [
             function.apply(*[x[i] if mine else x for x, mine in zip(values, own, strict=True)])
             for i in range(level.size)

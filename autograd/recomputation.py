@@ -16,6 +16,7 @@ from autograd.function import FunctionNode
 from autograd.grad_mode import enable_grad
 from autograd.node import Leaf, Node, positions
 from autograd.recorded import NOTHING, Recorded
+from autograd.saved import freed, overwritten
 from autograd.tensor import Tensor
 
 
@@ -68,11 +69,8 @@ class Segment:
         assert self.again is not None
         for position, (x, version) in enumerate(self.inputs):
             if x._version != version:
-                raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"{name} is computed again from input {position} of checkpoint, of shape {tuple(x.shape)}, which "
-                    f"{x._writes.by} has written to since; it is at version {x._version}, expected version {version}"
-                )
+                again = f"{name} is computed again from input {position} of checkpoint, of shape {tuple(x.shape)}"
+                raise overwritten(again, x._writes, version)
         start = next(positions)
         with enable_grad():
             nodes = nodes_since(start, self.again())
@@ -160,7 +158,7 @@ class ForgottenCall(Recorded):
 
     def pull(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:
         if self.saved is None:
-            self._refuse_freed()
+            raise freed(self.plan.primitive.name)
         segment, number = self.saved
         node = segment.node(number, self.plan.primitive.name, retain_graph)
         if not retain_graph:
@@ -191,10 +189,7 @@ class ForgottenFunction(FunctionNode):
 
     def pull(self, grad: Any, recording: bool, retain_graph: bool) -> Sequence[Any]:
         if self.ctx is None:
-            raise RuntimeError(
-                f"{self.name()}: Trying to backward through the graph a second time: its saved values were freed by "
-                "the first backward. Specify retain_graph=True there if you need to backward again."
-            )
+            raise freed(self.name())
         segment, number = cast(Ticket, self.ctx)
         node = segment.node(number, self.name(), retain_graph)
         if not retain_graph:

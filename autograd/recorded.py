@@ -7,8 +7,9 @@ import numpy as np
 
 from autograd.elementwise import SMALL
 from autograd.node import Node, positions
+from autograd.saved import freed, overwritten
 from autograd.tensor import Tensor, computed, new
-from autograd.tracing import Trace, places, trace_of, tracers
+from autograd.tracing import Trace, trace_of, tracers
 
 if TYPE_CHECKING:
     from autograd.plan import Plan
@@ -34,7 +35,7 @@ class Recorded(Node):
         if plan.keeps == NOTHING:
             return (rule(grad),)
         if saved is None:
-            self._refuse_freed()
+            raise freed(self.plan.primitive.name)
         if self.output_writes is not None:
             self._check_output()
         if plan.keeps == SEVERAL:
@@ -66,10 +67,12 @@ class Recorded(Node):
 
     def _as_tensors(self) -> list[Any]:
         """Return the saved values as Tensors that lead back to their own history."""
+        self._check_detached()
         values: list[Any] = []
         for (kind, _), value, source in self._kept():
             if source is not None:
-                value = list(source) if type(source) is tuple else source
+                many = type(source) is tuple
+                value = list(map(_as_saved, source, value)) if many else _as_saved(source, value)
             elif kind == OUTPUT:
                 value = computed(value, self)
             elif kind == INPUT and type(value) is np.ndarray:
@@ -83,25 +86,26 @@ class Recorded(Node):
                 if isinstance(x, Tensor) and x._writes is not None and x._writes.sequence > self.sequence:
                     self._refuse_overwritten(f"its input {self.plan.primitive.names_of(key)}", x.shape, x._writes)
 
+    def _check_detached(self) -> None:
+        """Refuse inputs that were cut off since from the history that their derivatives lead to."""
+        parents = dict(zip(self.plan.indices, self.parents, strict=True))
+        for (kind, key), _, source in self._kept():
+            parent = parents.get(key) if kind == INPUT and type(key) is int else None
+            if isinstance(parent, Recorded) and isinstance(source, Tensor) and source._node is None:
+                raise RuntimeError(
+                    f"{self.plan.primitive.name}: its input {self.plan.primitive.names_of(key)} has been detached "
+                    "in-place, by detach_(), since it was saved. Use detach() instead."
+                )
+
     def _check_output(self) -> None:
         if self.output_writes.sequence > self.sequence:
             for (kind, _), value, _ in self._kept():
                 if kind == OUTPUT:
                     self._refuse_overwritten("its output", value.shape, self.output_writes)
 
-    def _refuse_freed(self) -> None:
-        raise RuntimeError(
-            f"{self.plan.primitive.name}: Trying to backward through the graph a second time: its saved values were "
-            "freed by the first backward. Specify retain_graph=True there if you need to backward again."
-        )
-
     def _refuse_overwritten(self, what: str, shape: Sequence[int], writes: Any) -> None:
-        raise RuntimeError(
-            "one of the variables needed for gradient computation has been modified by an inplace operation: "
-            f"{self.plan.primitive.name} saved {what} of shape {tuple(shape)}, which {writes.by} has written to since; "
-            f"it is at version {writes.count}, expected version {writes.version_at(self.sequence)}"
-            f"{places(trace_of(self), writes.place)}"
-        )
+        saved = f"{self.plan.primitive.name} saved {what} of shape {tuple(shape)}"
+        raise overwritten(saved, writes, writes.version_at(self.sequence), trace_of(self))
 
     def saves(self, tensor: Tensor) -> bool:
         """Return whether the tensor's array was saved."""
@@ -127,6 +131,12 @@ class Recorded(Node):
 
     def name(self) -> str:
         return "".join(word.capitalize() for word in self.plan.primitive.name.split("_")) + "Backward"
+
+
+def _as_saved(source: Any, array: Any) -> Any:
+    """Return the tensor an array was saved from, or a twin of it if that was given other data since (`x.data = y`)."""
+    same = not isinstance(source, Tensor) or source.array is array
+    return source if same else computed(array, source._node)
 
 
 def record(plan: "Plan", parents: Sequence[Node], output: np.ndarray, saved: Any, sources: Any) -> Tensor:

@@ -107,13 +107,6 @@ def explain(error: Exception, node: Any) -> None:
     error.add_note(f"Traceback of the forward call of {node.name()}{module} (most recent call last):\n{calls}")
 
 
-def places(saved: Trace | None, written: Trace | None) -> str:
-    """Say where a value was saved and where it was written, or how to find out."""
-    if saved is None and written is None:
-        return ". Run it inside autograd.detect_anomaly() to see the lines of both."
-    return f"; saved at {saved or 'an unknown place'}; written at {written or 'an unknown place'}"
-
-
 def user_frames() -> Sequence[FrameType]:
     """Return the frames that run now and are not the library's, innermost first."""
     frames = [frame for frame, _ in traceback.walk_stack(sys._getframe(1))]

@@ -1,5 +1,6 @@
 """Custom Functions."""
 
+import copy
 import gc
 import weakref
 
@@ -129,6 +130,32 @@ def test_mark_dirty_takes_over_the_target():
         AddOne.apply(x)
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_view_that_was_written_to_takes_its_base_along(torch, whole):
+    def run(lib):
+        class Seven(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                x.mul_(7)
+                ctx.mark_dirty(x)
+                return x
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad * 7
+
+        x = lib.tensor([1.0, 2.0, 3.0], dtype=lib.float64, requires_grad=True)
+        y = x * 2
+        view = y[1:]
+        assert Seven.apply(view) is view
+        (y if whole else view).sum().backward()
+        with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad"):
+            Seven.apply(x[1:])
+        return y.tolist(), x.grad.tolist()
+
+    assert run(autograd) == run(torch)
+
+
 def test_mark_non_differentiable():
     class MaxAt(Function):
         @staticmethod
@@ -246,3 +273,63 @@ def test_a_function_that_saves_its_output_is_freed_by_reference_count():
         assert watched() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_saved_outputs_of_several_are_differentiated(torch, first):
+    def run(lib):
+        class ExpAndDouble(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                y = x.exp()
+                ctx.save_for_backward(y)
+                return (y, x * 2) if first else (x * 2, y)
+
+            @staticmethod
+            def backward(ctx, *grads):
+                (y,) = ctx.saved_tensors
+                return grads[0] * y + grads[1] * 2 if first else grads[1] * y + grads[0] * 2
+
+        x = lib.tensor([0.5, -1.0], dtype=lib.float64, requires_grad=True)
+        a, b = ExpAndDouble.apply(x)
+        (g,) = lib.autograd.grad((a * b).sum(), x, create_graph=True)
+        (second,) = lib.autograd.grad((g * g).sum(), x)
+        return [g.detach().numpy(), second.numpy()]
+
+    for ours, theirs in zip(run(autograd), run(torch), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13)
+
+
+def test_saved_outputs_without_gradient_have_none_and_are_watched_for_writes(torch):
+    def run(lib):
+        class Positive(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                mask = (x > 0).to(x.dtype)
+                ctx.mark_non_differentiable(mask)
+                ctx.save_for_backward(mask)
+                return x * mask, mask
+
+            @staticmethod
+            def backward(ctx, grad, _):
+                (mask,) = ctx.saved_tensors
+                assert not mask.requires_grad
+                return grad * mask
+
+        x = lib.tensor([2.0, -1.0], dtype=lib.float64, requires_grad=True)
+        y, mask = Positive.apply(x)
+        (g,) = lib.autograd.grad((y * y).sum(), x, create_graph=True)
+        (second,) = lib.autograd.grad(g.sum(), x, retain_graph=True)
+        mask.zero_()
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()
+        return g.tolist(), second.tolist()
+
+    assert run(autograd) == run(torch)
+
+
+def test_a_copy_notices_writes_to_its_saved_output():
+    y = copy.deepcopy(Exp.apply(leaf([1.0])))
+    y.detach().add_(1)
+    with pytest.raises(RuntimeError, match="Exp saved .*add_ has written"):
+        y.backward()
