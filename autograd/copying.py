@@ -1,16 +1,15 @@
 """Copies of tensors: deepcopy and pickle.
 
-The copy of a computed tensor has a copy of its graph, down to copies of the leaves, to which its gradients flow.
-The graph is walked by loops, so its depth does not matter.
+The copy of a computed tensor has a copy of its graph, down to copies of the leaves, to which its gradients flow; hooks
+stay with the original. The graph is walked by loops, so its depth does not matter.
 """
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from autograd.node import Leaf, Node
+from autograd.node import Leaf, Node, behind
 from autograd.tensor import Tensor
 
 
@@ -26,7 +25,7 @@ class _Copier:
 
     def run(self, tensor: Tensor) -> Tensor:
         if tensor.requires_grad:
-            for node in _reachable(tensor._node):
+            for node in sorted(behind([tensor._node]), key=lambda node: node.sequence):
                 if node not in self.nodes:
                     self.nodes[node] = self._node(node)
         return self.tensor(tensor)
@@ -70,22 +69,9 @@ class _Copier:
     def _node(self, node: Node) -> Node:
         if isinstance(node, Leaf):
             tensor = node.tensor()
-            if tensor is None:  # nobody can see where its gradients go
-                return node
-            return self.tensor(tensor)._node
+            copied = None if tensor is None else self.tensor(tensor)._node
+            return node if copied is None else copied  # whose gradients go nowhere
         return node.clone([self.nodes[parent] for parent in node.parents], self.value)
-
-
-def _reachable(root: Node) -> Sequence[Node]:
-    """Return the nodes below `root`, earliest first."""
-    seen = {root}
-    stack = [root]
-    while stack:
-        for parent in stack.pop().parents:
-            if parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    return sorted(seen, key=lambda node: node.sequence)
 
 
 def reduce(self: Tensor, _protocol: Any) -> tuple[Any, ...]:

@@ -95,7 +95,7 @@ class _Call:
         if create_graph is None:
             create_graph = is_recording() and (any(u.requires_grad for u in seeds) or self.outside(outputs))
         found: Sequence[Any] = (None,) * len(self.inputs)
-        if outputs:
+        if outputs and self.inputs:
             found = tape.grad(outputs, self.inputs, seeds, True, create_graph, allow_unused=True)
         filled = [_zeros(x) if g is None else g for x, g in zip(self.inputs, found, strict=True)]
         return [all_batched(g, self.levels) for g in filled]

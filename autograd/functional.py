@@ -74,7 +74,7 @@ def _vectors(v: Any, like: Tensors, what: str) -> Tensors:
 def _gradients(outputs: Tensors, inputs: Tensors, seeds: Sequence[Any], create_graph: bool) -> list[Any]:
     """Return Σ seeds · ∂outputs/∂input per input, None where they do not depend on it."""
     pairs = [(y, u) for y, u in zip(outputs, seeds, strict=True) if y.requires_grad]
-    if not pairs:
+    if not pairs or not inputs:
         return [None] * len(inputs)
     ys, us = zip(*pairs, strict=True)
     return list(tape.grad(ys, inputs, us, True, create_graph, allow_unused=True))

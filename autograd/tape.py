@@ -16,9 +16,10 @@ from numpy import ndarray
 from autograd.batching import is_batched
 from autograd.grad_mode import set_grad_enabled
 from autograd.held_graphs import note_backward
-from autograd.node import Leaf, Node
+from autograd.node import Leaf, Node, behind
 from autograd.tensor import Tensor
 from autograd.tracing import check_gradients, explain, grad_checks
+from autograd.views import check_memory, mark_written
 
 _accumulating = threading.Lock()  # separate graphs may share leaves and run backward in several threads
 
@@ -55,8 +56,8 @@ class _Arrivals:
         if earlier is None:
             pending[node] = grad
             heappush(self.queue, (-node.sequence, node))
-        elif type(grad) is list:  # outputs of one node, each arriving once with its own number
-            pending[node] = [b if a is None else a for a, b in zip(earlier, grad, strict=True)]
+        elif type(grad) is list:  # of the outputs of one node, each at its number
+            pending[node] = [b if a is None else a if b is None else a + b for a, b in zip(earlier, grad, strict=True)]
         elif self.recording:
             pending[node] = earlier + grad
         elif node in self.owned:
@@ -155,27 +156,29 @@ def _take(arrays: dict[Any, np.ndarray], key: Any) -> np.ndarray:
 
 def _store(leaf: Leaf, pending: dict[Node, Any], recording: bool) -> None:
     """Add a leaf's complete gradient to `tensor.grad`."""
-    grad = pending.pop(leaf) if recording else _take(pending, leaf)
     if leaf.hooks is not None:
-        grad = _call_hooks(leaf, grad, recording)
+        pending[leaf] = _call_hooks(leaf, pending.pop(leaf), recording)
+    grad = pending.pop(leaf) if recording else _take(pending, leaf)
     tensor = leaf.tensor()
-    if tensor is None:
+    if tensor is None or tensor._node is None:  # nobody can see it, or no longer wants it
         return
-    accumulate(tensor, grad)
+    _accumulate(tensor, grad)
     if leaf.hooks is not None:
         leaf.hooks.after_accumulate(tensor)
 
 
-def accumulate(tensor: Tensor, grad: Any) -> None:
-    """Add an array (or, under create_graph, a Tensor) to `tensor.grad`."""
+def _accumulate(tensor: Tensor, grad: Any) -> None:
+    """Add an array nobody else holds (or, under create_graph, a Tensor) to `tensor.grad`."""
     with _accumulating:
         earlier = tensor._grad
         if isinstance(grad, Tensor):
-            tensor._grad = grad if earlier is None else earlier + grad
+            tensor._grad = grad.clone() if earlier is None else earlier + grad
         elif earlier is None:
             tensor._grad = Tensor(grad)
         else:
+            check_memory(earlier.array, "backward")
             np.add(earlier.array, grad, out=earlier.array)
+            mark_written(earlier, "backward")
 
 
 def reduce_sum(grad: np.ndarray, axes: tuple[int, ...]) -> Any:
@@ -198,31 +201,29 @@ def sum_to_shape(grad: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _leading_to(roots: Iterable[Node], targets: frozenset[Node]) -> set[Node]:
-    """Return the targets and every node below `roots` from which a target is reached."""
-    seen = set(roots)
-    stack = list(seen)
-    while stack:
-        for parent in stack.pop().parents:
-            if parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
+    """Return the targets and every node behind `roots` from which a target is reached."""
     needed = set(targets)
-    for node in sorted(seen, key=lambda node: node.sequence):
+    for node in sorted(behind(roots), key=lambda node: node.sequence):
         if not needed.isdisjoint(node.parents):
             needed.add(node)
     return needed
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:
-    """Return a sequence of tensors as a tuple; one tensor, or None, becomes a tuple of one."""
-    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    """Return tensors, from a list or whatever yields them, as a tuple; one tensor, or None, becomes a tuple of one."""
+    several = isinstance(value, Iterable) and not isinstance(value, (Tensor, ndarray))
+    return tuple(value) if several else (value,)
 
 
-def _roots(tensors: Any, grad_tensors: Any, recording: bool) -> list[tuple[Node, Any]]:
-    outputs = as_tuple(tensors)
-    grads = (None,) * len(outputs) if grad_tensors is None else as_tuple(grad_tensors)
-    if len(grads) != len(outputs):
-        raise RuntimeError(f"backward: got {len(outputs)} tensors and {len(grads)} gradients")
+def _seeds(grads: Any, outputs: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the gradient given for each output, or None."""
+    seeds = (None,) * len(outputs) if grads is None else as_tuple(grads)
+    if len(seeds) != len(outputs):
+        raise RuntimeError(f"backward: got {len(outputs)} tensors and {len(seeds)} gradients")
+    return seeds
+
+
+def _roots(outputs: Sequence[Any], grads: Sequence[Any], recording: bool) -> list[tuple[Node, Any]]:
     roots = []
     for index, (output, grad) in enumerate(zip(outputs, grads, strict=True)):
         if not isinstance(output, Tensor):
@@ -236,8 +237,8 @@ def _roots(tensors: Any, grad_tensors: Any, recording: bool) -> list[tuple[Node,
     return roots
 
 
-def _are_batched(tensors: Any, what: str) -> None:
-    if is_batched(*as_tuple(tensors)):
+def _refuse_batched(tensors: Sequence[Any], what: str) -> None:
+    if is_batched(*tensors):
         raise RuntimeError(
             f"{what}() called inside of a function being transformed by vmap. This is unsupported: use func.grad or "
             "func.vjp instead, or call it outside of vmap."
@@ -277,22 +278,34 @@ def backward(
         retain_graph: keep saved values for another backward; default: as `create_graph`.
         create_graph: record this pass too, for higher derivatives.
     """
-    _are_batched(tensors, "backward")
-    if inputs is not None:
-        leaves = as_tuple(inputs)
-        if not leaves:
-            raise RuntimeError("backward: 'inputs' argument cannot be empty")
-        grads = grad(tensors, leaves, grad_tensors, retain_graph, create_graph, allow_unused=True)
-        for leaf, each in zip(leaves, grads, strict=True):
-            if each is not None:
-                accumulate(leaf, each if create_graph else each.array.copy())
-        return
+    outputs = as_tuple(tensors)
+    _refuse_batched(outputs, "backward")
     retain = create_graph if retain_graph is None else retain_graph
-    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
-        roots = _roots(tensors, grad_tensors, create_graph)
-        _walk(roots, create_graph, retain)
-    if not retain and roots:
-        note_backward(roots[0][0])
+    if inputs is not None:
+        _backward_into(as_tuple(inputs), outputs, grad_tensors, retain, create_graph)
+    else:
+        seeds = _seeds(grad_tensors, outputs)
+        with set_grad_enabled(create_graph), np.errstate(all="ignore"):
+            _walk(_roots(outputs, seeds, create_graph), create_graph, retain)
+    if not retain and outputs:
+        note_backward(outputs[0]._node)
+
+
+def _backward_into(
+    inputs: Sequence[Any], outputs: Sequence[Any], grad_tensors: Any, retain_graph: bool, create_graph: bool
+) -> None:
+    """Add the gradients of the given tensors alone to their `grad`, once for each tensor."""
+    if not inputs:
+        raise RuntimeError("backward: 'inputs' argument cannot be empty")
+    inputs = list({id(x): x for x in inputs}.values())
+    grads = grad(outputs, inputs, grad_tensors, retain_graph, create_graph, allow_unused=True)
+    with set_grad_enabled(create_graph):
+        for x, each in zip(inputs, grads, strict=True):
+            if each is None:
+                continue
+            _accumulate(x, each if create_graph else each.array.copy())
+            if x.is_leaf and x._node.hooks is not None:
+                x._node.hooks.after_accumulate(x)
 
 
 def grad(
@@ -302,6 +315,7 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool | None = None,
+    *,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """Return d(Σ outputs · grad_outputs)/d(input) for each input, leaving every `.grad` as it is.
@@ -311,18 +325,21 @@ def grad(
     """
     if materialize_grads and allow_unused is False:
         raise ValueError("grad: materialize_grads=True needs allow_unused to be None or True")
-    wanted = as_tuple(inputs)
+    ys, wanted = as_tuple(outputs), as_tuple(inputs)
+    seeds = _seeds(grad_outputs, ys)
+    if not wanted:
+        raise RuntimeError("grad: 'inputs' argument cannot be empty")
     for index, tensor in enumerate(wanted):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"grad: input {index} is a {type(tensor).__name__}, expected a Tensor")
         if not tensor.requires_grad:
             raise RuntimeError(f"grad: One of the differentiated Tensors does not require grad (input {index})")
-    _are_batched(outputs, "autograd.grad")
+    _refuse_batched(ys, "autograd.grad")
     targets = frozenset(tensor._node for tensor in wanted)
     retain = create_graph if retain_graph is None else retain_graph
-    recording = create_graph or is_batched(*as_tuple(grad_outputs))  # gradients are Tensors, if only to be batched
+    recording = create_graph or is_batched(*seeds)  # gradients are Tensors, if only to be batched
     with set_grad_enabled(create_graph), np.errstate(all="ignore"):
-        roots = _roots(outputs, grad_outputs, recording)
+        roots = _roots(ys, seeds, recording)
         needed = _leading_to([node for node, _ in roots], targets)
         captured = _walk([root for root in roots if root[0] in needed], recording, retain, needed, targets)
     results: list[Any] = []

@@ -84,6 +84,16 @@ def test_backward_into_chosen_inputs_only():
     assert w.grad.item() == 2.0
 
 
+def test_tensors_may_come_from_whatever_yields_them():
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    named = {"x": x, "w": w}
+    seeds = (tensor(np.ones(2)) for _ in range(2))
+    dx, dw = autograd.grad((each * each for each in (x, w)), (p for p in named.values()), seeds)
+    assert (dx.tolist(), dw.tolist()) == ([2.0, 4.0], [6.0, 8.0])
+    autograd.backward((each.sum() for each in (x, w)), inputs=named.values())
+    assert (x.grad.tolist(), w.grad.tolist()) == ([1.0, 1.0], [1.0, 1.0])
+
+
 def test_backward_twice_needs_retain_graph():
     x = leaf([1.0, 2.0])
     y = (x * x).sum()
@@ -103,6 +113,14 @@ def test_backward_twice_needs_retain_graph():
         (lambda: leaf([1.0]).backward(np.ones(1)), TypeError, "Tensors or None, but got ndarray"),
         (lambda: autograd.grad(leaf(1.0) * 2, tensor(1.0)), RuntimeError, "does not require grad"),
         (lambda: autograd.grad(leaf(1.0) * 2, 3.0), TypeError, "expected a Tensor"),
+        (lambda: autograd.grad(leaf(1.0) * 2, []), RuntimeError, "'inputs' argument cannot be empty"),
+        (lambda: (leaf(1.0) * 2).backward(inputs=[]), RuntimeError, "'inputs' argument cannot be empty"),
+        (lambda: setattr(x := leaf(1.0), "grad", x), RuntimeError, "its own grad"),
+        (lambda: setattr(leaf(1.0), "data", tensor(1)), RuntimeError, "must be floating-point, got .*int64"),
+        (lambda: tensor(1.0).size(0), IndexError, "size: dimension 0 is out of range for a tensor with 0 dim"),
+        (lambda: "a" in tensor([1.0]), RuntimeError, "only supports Tensor or scalar, got str"),
+        (lambda: f"{tensor([1.0, 2.0]):.2f}", TypeError, "unsupported format string"),
+        (lambda: Tensor(2, 3), TypeError, r"expected data, got the number 2; use tensor\(2\)"),
         (lambda: tensor([1, 2], requires_grad=True), RuntimeError, "floating"),
         (lambda: tensor([1, 2]).requires_grad_(), RuntimeError, "floating-point"),
         (lambda: (leaf([1.0]) * 2).requires_grad_(False), RuntimeError, "leaf variables"),
@@ -136,7 +154,7 @@ def test_hooks_change_and_see_gradients():
 def test_a_hook_that_returns_another_shape_is_refused():
     x = leaf([1.0, 2.0])
     x.register_hook(lambda grad: grad.sum())
-    with pytest.raises(RuntimeError, match=r"expected a Tensor of shape \(2,\)"):
+    with pytest.raises(RuntimeError, match=r"expected .* of shape \(2,\), got .* of shape \(\)"):
         (x * 2).sum().backward()
 
 
@@ -179,8 +197,19 @@ def test_grad_modes_as_decorators_and_around_generators():
         yield autograd.is_grad_enabled()
         yield autograd.is_grad_enabled()
 
+    @autograd.enable_grad
+    def enabled():
+        return autograd.is_grad_enabled()
+
+    @autograd.inference_mode
+    def inferring(x):
+        return autograd.is_grad_enabled(), x
+
     assert plain() is False
     assert bare() is False
+    assert inferring(3) == (False, 3)
+    with autograd.no_grad():
+        assert enabled()
     states = generator()
     assert next(states) is False
     assert autograd.is_grad_enabled()  # a paused generator leaks nothing
@@ -318,3 +347,15 @@ def test_a_leaf_given_other_data_gets_gradients_of_its_new_type():
     (x * 3).sum().backward()
     assert x.grad.dtype is autograd.float64
     assert x.grad.tolist() == [[3.0, 3.0], [3.0, 3.0]]
+
+
+def test_a_single_number_is_formatted_as_a_number():
+    assert f"{tensor(0.5)} {tensor(3)} {tensor(0.25, requires_grad=True):.1f}" == "0.5 3 0.2"
+    assert f"{tensor([0.5])}" == "tensor([0.5000])"
+
+
+def test_numbers_and_tensors_are_found_among_the_elements():
+    x = tensor([1.0, 2.0])
+    assert 2 in x
+    assert tensor(2.0) in x
+    assert 3 not in x
