@@ -50,10 +50,10 @@ class detect_anomaly(set_detect_anomaly):
     """Turn anomaly mode on inside: `with detect_anomaly(): ...`; see `set_detect_anomaly`."""
 
     def __init__(self, check_nan: bool = True) -> None:
+        self._before = _State.on, _State.check_nan
         self._mode = True, check_nan
 
     def __enter__(self) -> Self:
-        self._before = _State.on, _State.check_nan
         _set(*self._mode)
         return self
 

@@ -68,17 +68,21 @@ def _wrap_generator(function: Callable[..., Any], flag: bool) -> Callable[..., A
     return wrapper
 
 
-class no_grad(_GradMode):
-    """Record nothing inside: `with no_grad(): ...`, `@no_grad()` or `@no_grad`."""
+class _Bare(_GradMode):
+    """A mode that decorates with or without parentheses: `@no_grad()` or `@no_grad`."""
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         return super().__new__(cls) if function is None else cls()(function)
+
+
+class no_grad(_Bare):
+    """Record nothing inside: `with no_grad(): ...`."""
 
     def __init__(self) -> None:
         super().__init__(False)
 
 
-class enable_grad(_GradMode):
+class enable_grad(_Bare):
     """Record again, also inside `no_grad`."""
 
     def __init__(self) -> None:
@@ -87,6 +91,9 @@ class enable_grad(_GradMode):
 
 class inference_mode(_GradMode):
     """Record nothing inside when `mode` is true, as `no_grad`; results may be used in recorded ops later."""
+
+    def __new__(cls, mode: Any = True) -> Any:
+        return super().__new__(cls) if isinstance(mode, bool) else cls()(mode)  # @inference_mode without parentheses
 
     def __init__(self, mode: bool = True) -> None:
         super().__init__(not mode)
@@ -97,10 +104,15 @@ class set_grad_enabled(_GradMode):
 
     def __init__(self, mode: bool) -> None:
         super().__init__(bool(mode))
-        super().__enter__()
+        self._before = is_recording()
+        recording.set(self.flag)
 
     def __enter__(self) -> Self:
+        recording.set(self.flag)
         return self
+
+    def __exit__(self, *error: object) -> None:
+        recording.set(self._before)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         self.__exit__()  # as a decorator it leaves the caller's flag alone
