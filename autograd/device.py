@@ -13,11 +13,11 @@ class device:
             type, index = type.type, type.index
         if not isinstance(type, str):
             raise TypeError(f"device: expected a string such as 'cpu', got {type!r}")
-        kind, _, number = type.partition(":")
+        kind, colon, number = type.partition(":")
         if kind != "cpu":
             raise RuntimeError(f"device: got {type!r}, but this build computes on 'cpu' alone")
-        if number:
-            if index is not None or not number.isdigit():
+        if colon:
+            if index is not None or not (number.isascii() and number.isdigit()):
                 raise RuntimeError(f"device: invalid device string {type!r}")
             index = int(number)
         if index:

@@ -85,7 +85,7 @@ def as_numpy(d: Any) -> np.dtype:
     numpy_dtype = _FROM_PYTHON.get(d) if isinstance(d, type) else None
     if numpy_dtype is None:
         try:
-            numpy_dtype = np.dtype(d)
+            numpy_dtype = np.dtype("None" if d is None else d)  # for NumPy None is float64
         except TypeError:
             raise TypeError(f"dtype must be a dtype such as autograd.float32, got {d!r}") from None
     if numpy_dtype not in FROM_NUMPY:

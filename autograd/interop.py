@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd import dtypes
 from autograd.grad_mode import is_recording
 from autograd.tensor import Tensor
 
@@ -72,4 +73,6 @@ def dlpack_device(self: Tensor) -> tuple[int, int]:
 
 def from_dlpack(x: Any) -> Tensor:
     """Return a tensor on the memory of any object with `__dlpack__` on the CPU."""
-    return Tensor(np.from_dlpack(x))
+    array = np.from_dlpack(x)
+    dtypes.as_numpy(array.dtype)  # refuses types that no tensor has
+    return Tensor(array)

@@ -43,8 +43,6 @@ def _scientific(values: np.ndarray) -> bool:
     if magnitudes.size == 0:
         return False
     low, high = magnitudes.min(), magnitudes.max()
-    if np.all(magnitudes == np.ceil(magnitudes)):
-        return bool(high / low > 1000.0 or high > 1.0e8) and bool(high > 1.0e8)
     return bool(high / low > 1000.0 or high > 1.0e8 or low < 1.0e-4)
 
 
@@ -60,8 +58,10 @@ def _shown(array: np.ndarray) -> np.ndarray:
 
 
 def _formatter(array: np.ndarray) -> Any:
-    """Return NumPy's `formatter`: all numbers of one width, decimals as PyTorch shows them."""
+    """Return NumPy's `formatter`: decimals as PyTorch shows them, padded to the widest finite number other than 0."""
     values = _shown(array)
+    if array.dtype.kind == "b" and values.all():
+        return {"bool": str}  # NumPy leaves room for False
     if array.dtype.kind != "f":
         return {}
     precision = _options["precision"]
@@ -77,7 +77,7 @@ def _formatter(array: np.ndarray) -> Any:
     def text(value: Any) -> str:
         return format(float(value), spec) + (suffix if np.isfinite(value) else "")
 
-    width = max((len(text(v)) for v in values), default=0) if array.ndim else 0
+    width = max((len(text(v)) for v in finite if v != 0), default=0) if array.ndim else 0
     return {"float_kind": lambda value: text(value).rjust(width)}
 
 
@@ -85,11 +85,11 @@ def to_string(self: Tensor) -> str:
     """Return `tensor(values, what is not obvious from them)`."""
     array = self.array
     notes = []
-    if array.dtype not in (dtypes.default_float(), np.int64, np.bool_) or (array.size == 0 and array.ndim != 1):
-        if array.size == 0 and array.ndim != 1:
-            notes.append(f"size={tuple(array.shape)}")
-        if array.dtype not in (dtypes.default_float(), np.int64, np.bool_):
-            notes.append(f"dtype={self.dtype}")
+    if array.size == 0 and array.ndim != 1:
+        notes.append(f"size={tuple(array.shape)}")
+    obvious = (dtypes.default_float(), np.int64, np.bool_) if array.size else (dtypes.default_float(),)
+    if array.dtype not in obvious:
+        notes.append(f"dtype={self.dtype}")
     node = self.grad_fn
     if node is not None:
         notes.append(f"grad_fn=<{node.name()}>")

@@ -101,12 +101,12 @@ def _result(name: str, x: Any, dim: Any, level: Level) -> Any:
 def _arguments(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], list[Any], Structure]:
     """Return the arguments' leaves, the dimension of each that is mapped over, and how they nest."""
     call = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
-    if not isinstance(in_dims, (int, tuple, list)):
+    if not isinstance(in_dims, (int, tuple)):
         raise ValueError(f"{call}: expected `in_dims` to be int or a (potentially nested) tuple, got: {type(in_dims)}.")
     if not args:
         raise ValueError(f"{call}: got no inputs. Maybe you forgot to add inputs, or the function has none.")
     leaves, structure = flatten(args)
-    dims = broadcast_prefix(tuple(in_dims) if isinstance(in_dims, list) else in_dims, args)
+    dims = broadcast_prefix(in_dims, args)
     if dims is None:
         raise ValueError(f"{call}: in_dims is not compatible with the structure of `inputs`.")
     for i, (x, dim) in enumerate(zip(leaves, dims, strict=True)):

@@ -154,7 +154,7 @@ def randint(
         low, high = 0, low
     if size is None:
         raise TypeError('randint() missing the argument "size"')
-    limits, target = (low, high), dtypes.as_numpy(dtype)
+    limits, target = (low, high), dtypes.as_numpy(np.int64 if dtype is None else dtype)
     return drawn(
         lambda shape: made(_integers("randint", generator, limits, shape).astype(target), device, requires_grad),
         check_sizes("randint", as_sizes("randint", (size,))),
@@ -199,7 +199,8 @@ def randperm(
     """Return the integers 0 to n − 1 in random order."""
     if n < 0:
         raise RuntimeError(f"randperm: n must be non-negative, got {n}")
-    return made(resolve(generator).numpy.permutation(n).astype(dtypes.as_numpy(dtype)), device, requires_grad)
+    target = dtypes.as_numpy(np.int64 if dtype is None else dtype)
+    return made(resolve(generator).numpy.permutation(n).astype(target), device, requires_grad)
 
 
 # -- events --------------------------------------------------------------------------------------------------

@@ -76,6 +76,8 @@ def test_dlpack_both_ways():
     x.add_(1)
     assert shared.tolist() == [2.0, 3.0]
     assert autograd.from_dlpack(np.arange(3)).tolist() == [0, 1, 2]
+    with pytest.raises(TypeError, match="dtype complex128 is not supported"):
+        autograd.from_dlpack(np.ones(2, complex))
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,24 @@ def test_dlpack_both_ways():
 def test_printing(value, text):
     assert repr(value()) == text
     assert str(value()) == text
+
+
+PRINTED = [
+    [1.0, 2000.0], [1.0, 1000.0], [-3e9, 1.0], [2e8], [1e-5, 2e-5], [0.0, 1.0, np.nan, np.inf], [np.nan], [np.inf, 0.5],
+    [0.0, -0.0], [True, True], [[False], [True]], [-3, 20], [123456.789, 0.5], [100000.0], [-1.5, 22.25, np.nan], [[1.0, -2.0], [3.0, 4.5]], 3.0, -0.25, 1e-7, np.nan,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", PRINTED, ids=repr)
+def test_printing_is_pytorchs(torch, values):
+    assert repr(tensor(values)) == repr(torch.tensor(values))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool", "float64"])
+def test_printing_of_empty_tensors_is_pytorchs(torch, dtype):
+    for shape in ((0,), (0, 2), (2, 3, 0)):
+        ours, theirs = (repr(lib.zeros(shape, dtype=getattr(lib, dtype))) for lib in (autograd, torch))
+        assert ours.replace("autograd.", "torch.") == theirs
 
 
 def test_print_options_change_and_return():
@@ -138,6 +158,16 @@ def test_deepcopy_of_a_computed_tensor_copies_its_history():
     assert x.grad is None
     y.sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), leaf_copy.grad.numpy())
+
+
+def test_deepcopy_of_a_history_whose_leaf_was_frozen_since():
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    y = (x * w).sum()
+    x.requires_grad_(False)
+    w_copy, copied = copy.deepcopy((w, y))
+    copied.backward()
+    assert w_copy.grad.tolist() == [1.0, 2.0]
+    assert w.grad is x.grad is None
 
 
 def test_pickle_keeps_values_and_the_flag():

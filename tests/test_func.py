@@ -630,6 +630,7 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("in_dims too many", lambda t, x: t.vmap(lambda x: x, in_dims=(0, 0))(x)),
     ("in_dims all None", lambda t, x: t.vmap(lambda x: x, in_dims=(None,))(x)),
     ("in_dims too large", lambda t, x: t.vmap(lambda x: x, in_dims=1)(x)),
+    ("in_dims a list", lambda t, x: t.vmap(lambda x: x, in_dims=[0])(x)),
     ("in_dims a string", lambda t, x: t.vmap(lambda x: x, in_dims="a")(x)),
     ("vmap at a number", lambda t, x: t.vmap(lambda x: x)(3)),
     ("vmap of nothing", lambda t, x: t.vmap(lambda: x)()),

@@ -132,6 +132,12 @@ def test_permissions_are_the_old_files_or_the_umasks(tmp_path):
         os.umask(old)
 
 
+def test_a_name_as_long_as_file_systems_allow(tmp_path):
+    path = tmp_path / ("模" * 83 + ".npz")  # 253 bytes
+    autograd.save([1], path)
+    assert autograd.load(path) == [1]
+
+
 def test_a_symbolic_link_stays_and_what_it_points_to_is_replaced(tmp_path):
     (tmp_path / "real").mkdir()
     link = tmp_path / "latest.npz"

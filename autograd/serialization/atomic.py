@@ -22,7 +22,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             yield file
         return
     folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(6)}.part")
+    temporary = os.path.join(folder, f".{name[:50]}.{secrets.token_hex(6)}.part")  # in at most 255 bytes of UTF-8
     try:
         try:
             with open(temporary, "xb", opener=_create) as file:

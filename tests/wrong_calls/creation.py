@@ -41,6 +41,8 @@ ROWS = [
     Wrong("from_numpy", "list", "ndarray", lambda t, F, nn: t.from_numpy([1.0])),
     Wrong("ndarray", "object", "float32", lambda t, F, nn: t.from_numpy(__import__("numpy").array([None]))),
     Wrong("device", "'gpu'", "cpu", lambda t, F, nn: t.zeros(2).to("gpu")),
+    Wrong("device", "'cpu:'", "invalid", lambda t, F, nn: t.device("cpu:")),
+    Wrong("dtype", "None", "float32", lambda t, F, nn: t.promote_types(None, t.float32)),
     Wrong("device", "'tpu9'", "cpu", lambda t, F, nn: t.device("tpu9")),
     Wrong("zeros", "-1", "", lambda t, F, nn: t.zeros(2).new_zeros(-1)),
     Wrong("set_default_dtype", "int64", "floating", lambda t, F, nn: t.set_default_dtype(t.int64)),
