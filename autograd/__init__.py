@@ -406,9 +406,9 @@ __all__ = [
     "zeros", "zeros_like",
 ]  # fmt: skip
 
-# Those that ask for it refuse what is no tensor by themselves.
+# Those that ask for it refuse what is no tensor by themselves; element types are none.
 refuse_others(globals(), {*__all__, "detach_", "fill_", "index_put_", "zero_"} - {
     "add", "alpha_dropout", "bmm", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
     "conv_transpose3d", "div", "dropout", "feature_alpha_dropout", "group_norm", "layer_norm", "log_softmax",
-    "matmul", "mean", "mm", "mv", "outer", "pow", "rms_norm", "round", "softmax", "sub",
+    "matmul", "mean", "mm", "mv", "outer", "pow", "promote_types", "rms_norm", "round", "softmax", "sub",
 })  # fmt: skip

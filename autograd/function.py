@@ -9,11 +9,11 @@ import numpy as np
 from autograd.batching import is_batched
 from autograd.function_samples import apply_to_samples
 from autograd.grad_mode import is_recording, no_grad
-from autograd.node import Node, OutputOf
+from autograd.node import Leaf, Node, OutputOf
 from autograd.saved import freed, overwritten
 from autograd.tensor import Tensor, computed
 from autograd.tracing import Op, Trace, tracers, watch, watchers
-from autograd.views import check_history, hidden_view, mark_written, take_over_history
+from autograd.views import base_of, check_history, detach, hidden_view, mark_written, take_over_history
 
 
 class Context:
@@ -104,6 +104,15 @@ class _Saved:
             tensor = Tensor(self.array)
             tensor._node = self.node
         return tensor
+
+
+def _other(x: Tensor) -> Tensor:
+    """Return another tensor on the memory of an input that forward returned as it is; not for writes where x is a leaf.
+
+    Those would change a leaf behind its back. Otherwise the input is most often done with, and PyTorch is stricter.
+    """
+    base = base_of(x)
+    return hidden_view(x) if type((x if base is None else base)._node) is Leaf else detach(x)
 
 
 class FunctionNode(Node):
@@ -249,7 +258,7 @@ class Function:
             if not isinstance(x, Tensor):
                 results.append(x)
                 continue
-            results.append(hidden_view(x) if id(x) in given and id(x) not in dirty else x)
+            results.append(_other(x) if id(x) in given and id(x) not in dirty else x)
         tracked = [
             isinstance(new, Tensor) and id(old) not in skip and new.array.dtype.kind == "f"
             for old, new in zip(outputs, results, strict=True)

@@ -195,6 +195,27 @@ def test_an_input_returned_as_it_is_becomes_a_new_tensor():
     assert y is not x
     y.backward()
     assert x.grad.item() == 3.0
+    with pytest.raises(RuntimeError, match="by a custom Function, and is being modified inplace"):
+        y.mul_(2)
+    assert x.item() == 1.0
+
+
+def test_inputs_that_were_written_to_must_be_returned(torch):
+    for lib in (autograd, torch):
+
+        class Lost(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.mark_dirty(x)
+                return x.mul_(2) + 1
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad
+
+        x = lib.ones(2, requires_grad=True)
+        with pytest.raises(RuntimeError, match="dirty"):
+            Lost.apply(x * 1)
 
 
 class WrongCount(Function):

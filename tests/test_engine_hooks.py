@@ -7,6 +7,7 @@ import pytest
 
 import autograd
 from autograd.hooks import HookTable
+from autograd.node import Leaf
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install 'magtape[peers]'")
 
@@ -90,6 +91,15 @@ def a_leaf_frozen_since_gets_nothing(lib):
     return x.grad is None, w.grad
 
 
+def hooks_survive_while_a_leaf_is_frozen(lib):
+    x, seen = leaf(lib, 1.0, 2.0), []
+    x.register_hook(lambda grad: seen.append(grad.tolist()))
+    x.requires_grad_(False)
+    x.requires_grad_(True)
+    (x * x).sum().backward()
+    return seen, x.grad
+
+
 PROGRAMS = [
     a_gradient_kept_by_a_hook_is_not_added_to,
     a_tensor_returned_by_a_hook_is_not_added_to,
@@ -99,6 +109,7 @@ PROGRAMS = [
     hooks_run_for_chosen_inputs,
     chosen_inputs_count_once,
     a_leaf_frozen_since_gets_nothing,
+    hooks_survive_while_a_leaf_is_frozen,
 ]
 
 
@@ -167,3 +178,12 @@ def test_hooks_that_came_from_another_process_are_not_replaced():
     later = HookTable({key + 1: min, key + 2: max})  # as if it had been pickled by a process that was ahead
     later.add(sum)
     assert list(later.values()) == [min, max, sum]
+
+
+def test_hooks_of_frozen_leaves_go_with_them():
+    x = leaf(autograd, 1.0)
+    x.register_hook(print)
+    x.requires_grad_(False)
+    assert len(Leaf.resting) == 1
+    del x
+    assert not Leaf.resting

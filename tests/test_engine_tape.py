@@ -225,6 +225,15 @@ def test_grad_mode_belongs_to_its_thread():
     assert found == [True]
 
 
+def test_a_guard_can_be_used_again():
+    guard = autograd.set_grad_enabled(False)
+    assert not autograd.is_grad_enabled()
+    for _ in range(2):
+        with guard:
+            assert not autograd.is_grad_enabled()
+        assert autograd.is_grad_enabled()
+
+
 def test_set_grad_enabled_as_a_call_and_as_a_context():
     autograd.set_grad_enabled(False)
     try:
@@ -359,3 +368,12 @@ def test_numbers_and_tensors_are_found_among_the_elements():
     assert 2 in x
     assert tensor(2.0) in x
     assert 3 not in x
+
+
+def test_second_derivatives_through_what_was_cut_off_since_are_refused():
+    x = leaf([1.0, 2.0])
+    y = x * 2
+    z = (y * y).sum()
+    y.detach_()
+    with pytest.raises(RuntimeError, match="mul: its input . has been detached in-place"):
+        autograd.grad(z, x, create_graph=True)

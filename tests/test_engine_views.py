@@ -378,3 +378,25 @@ def test_a_view_as_another_type_has_no_history():
         y.add_(1)
         assert not whole.requires_grad
         assert not single.requires_grad
+
+
+def test_a_retained_gradient_is_that_of_the_newest_value():
+    def in_place(lib):
+        x, w = leaves(lib)
+        y = x * 2
+        y.retain_grad()
+        y.mul_(w)
+        (y * y).sum().backward()
+        return [y.grad, x.grad]
+
+    def through_the_base(lib):
+        x, w = leaves(lib)
+        y = x * 2
+        view = y[1]
+        view.retain_grad()
+        y.mul_(w)
+        (view * view).sum().backward()
+        return [view.grad, x.grad]
+
+    both(in_place)
+    both(through_the_base)

@@ -86,6 +86,10 @@ def test_modes_are_set_and_put_back(check_nan: bool) -> None:
             assert not torch.is_anomaly_enabled()
         assert torch.is_anomaly_check_nan_enabled() is check_nan
     assert not torch.is_anomaly_enabled()
+    mode = torch.detect_anomaly()
+    with mode, mode:
+        assert torch.is_anomaly_enabled()
+    assert not torch.is_anomaly_enabled()
     torch.set_detect_anomaly(True)
     torch.set_detect_anomaly(True)
     assert torch.is_anomaly_enabled()
