@@ -13,9 +13,10 @@ from autograd.tensor import Tensor
 from ops import attention as composed
 from ops.kernels import attention as kernels
 from ops.kernels import attention_leaves as leaves
-from ops.kernels import attention_rows
+from ops.kernels import attention_plan, attention_rows
 from ops.kernels.jit import kernel
 from ops.kernels.random import dropout_forward, random_bits
+from ops.kernels.scratch import scratch
 from ops.kernels.simd import address_of, call, lanes
 from ops.kernels.threads import least_threads
 from tests.naive import attention as naive
@@ -91,6 +92,19 @@ def test_few_queries(real, threads, leading, L, S, E, D, kind, causal, seed):
     with least_threads(threads):
         y = attention_rows.attention_of_few(q, k, v, mask, kernels.Options(0.6, causal))
     close(y, naive.attention(*wide, 0.6, causal, np.ones((*leading, L, S))), real)
+
+
+@pytest.mark.parametrize("real", TYPES)
+def test_few_queries_stay_inside_their_scratch_memory(real):
+    """Seven queries are more than the lanes of a narrow vector; so are these, of any."""
+    options, shapes = kernels.Options(0.5), ((1, 2 * lanes(real), 8), (1, 20, 8), (1, 20, 8))
+    inputs = [np.random.default_rng(i).standard_normal(shape).astype(real) for i, shape in enumerate(shapes)]
+    memory = scratch(1 << 16, np.dtype(real))  # with which smaller requests begin
+    memory[:] = 7
+    output = attention_rows.attention_of_few(*inputs, None, options)
+    plan = attention_rows._plan(attention_plan.shapes_of([*inputs, None, output]), np.dtype(real), options, 1)
+    assert (memory[: plan.work] != 7).any()
+    assert (memory[plan.work :] == 7).all()
 
 
 @pytest.mark.parametrize("real", TYPES)

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ops.kernels import cache, jit, threads
+from ops.kernels import __main__ as command_line
+from ops.kernels import cache, conv_packed, jit, pool, threads, tiles
 
 ROOT = Path(__file__).parent.parent
 
@@ -265,6 +266,16 @@ def test_serial_and_parallel_calls_do_not_take_each_others_entries(tmp_path, fir
     assert last == "0\n"
 
 
+def test_kernels_without_sources_are_not_kept(tmp_path):
+    """In an archive, say: nothing tells one version's machine code from another's."""
+    missing = "import pathlib\n    from ops.kernels import cache\n    cache.KERNELS = pathlib.Path('missing')\n    "
+    program = PROGRAM.replace("from ops.kernels import elementwise", f"{missing}from ops.kernels import elementwise")
+    result = run(program, MAGTAPE_CACHE_DIR=str(tmp_path)).stdout
+    assert result.split()[2] == "1"
+    assert "holds no sources" in result
+    assert not list(tmp_path.iterdir())
+
+
 def test_describe_refuses_what_changes_between_processes():
     assert cache.describe((1, "a", np.float32, np.dtype("f4"))) == cache.describe((1, "a", np.float32, np.dtype("f4")))
     assert cache.describe(1) != cache.describe(1.0) != cache.describe(True)
@@ -421,6 +432,17 @@ def test_doctor_and_warmup(tmp_path):
     for word in ("numba", "threads", "vectors", str(tmp_path), "BLAS"):
         assert word in report
     assert command("warmup", "--jobs", "0").returncode == 2
+
+
+def test_warmup_compiles_the_kernels_of_every_module():
+    sources = (ROOT / "ops" / "kernels").glob("*.py")
+    with_cases = {path.stem for path in sources if "\ndef warmup_cases(" in path.read_text(encoding="utf-8")}
+    assert {module.__name__.rpartition(".")[2] for module in command_line.MODULES} == with_cases
+
+
+def test_what_depends_on_sizes_is_kept_for_the_last_ones_only():
+    for function in (pool.divisors, pool.first_columns, tiles.choose_tile, conv_packed.images_packed):
+        assert function.cache_info().maxsize is not None, function.__name__
 
 
 @jit.split

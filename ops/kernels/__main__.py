@@ -20,6 +20,8 @@ from numba.core import config as numba_config
 from ops.kernels import (
     adaptive_pool,
     arithmetic,
+    attention,
+    attention_rows,
     choices,
     elementwise,
     extremes,
@@ -50,7 +52,7 @@ config: Any = numba_config  # numba has some types, not all
 MODULES = (
     *(product_cases, elementwise, arithmetic, choices, softmax, softmax_columns, norm, row_norm),
     *(pool, adaptive_pool, random, reduction, extremes, scan, lookup, optim, lbfgs, lists, transposing),
-    *(recurrent, largest),
+    *(recurrent, largest, attention, attention_rows),
 )
 
 

@@ -149,7 +149,10 @@ def in_order_of(x: Array, length: int) -> Array:
 def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield a name and a call that compiles it, for every kernel of this module."""
     for dtype in ("float32", "float64"):
-        yield f"attention.attention {dtype}", functools.partial(_forward_and_back, np.ones((2, 64, 32), dtype))
+        x = np.ones((2, 64, 32), dtype)
+        yield f"attention.attention {dtype}", functools.partial(_forward_and_back, x)
+        weights = functools.partial(attention_weights, x, x, None, Options(1.0), average=False)
+        yield f"attention.weights {dtype}", weights
 
 
 def _forward_and_back(x: Array) -> None:

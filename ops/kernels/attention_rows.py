@@ -49,7 +49,7 @@ class RowsPlan:
         dot_rows, dot_columns = (1, 8) if L == 1 else (4, 6) if simd.registers() == 32 else (2, 4)
         rows, vectors = choose_tile(L, -(-D // lanes))
         row, sums = -(-S // lanes) * lanes, dot_rows * dot_columns * lanes
-        work = L * row + sums + lanes
+        work = L * row + sums + -(-L // lanes) * lanes
         q_row, k_row, v_row, mask_row, o_row = strides.rows[:5]
         numbers = (
             *(size, lanes, batch, L, S, E, D, int(options.causal), int(mask is not None), work * size, row * size),

@@ -72,8 +72,10 @@ def roots() -> Iterator[Path]:
 
 def build_name() -> str:
     """Name the folder after all that compiled code depends on."""
-    digest = hashlib.sha256()
-    for source in sorted(KERNELS.rglob("*.py")):
+    digest, sources = hashlib.sha256(), sorted(KERNELS.rglob("*.py"))
+    if not sources:
+        raise FileNotFoundError(f"{KERNELS} holds no sources")
+    for source in sources:
         digest.update(f"{source.relative_to(KERNELS).as_posix()} {file_digest(source)}\n".encode())
     versions = (
         numba.__version__,

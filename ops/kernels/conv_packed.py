@@ -45,7 +45,7 @@ def is_pointwise(c: Correlation) -> bool:
     return c.taps == 1 and all((a.stride, a.padding, a.size) == (1, 0, a.outputs) for a in (c.rows, c.columns))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def images_packed(targets: int, pixels: int, most: int, lanes: int) -> int:
     """Return how many images to pack: the fewest cycles per image."""
 

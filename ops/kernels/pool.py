@@ -64,7 +64,7 @@ def table(*pairs: Pair) -> Array:
     return np.array(pairs, np.int64)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def first_columns(outputs: int, stride: int, padding: int, dilation: int, taps: int) -> Array:
     """Return, per output column, the first tap inside the image (int32)."""
     left = padding - stride * np.arange(outputs)
@@ -177,7 +177,7 @@ def counts(
     return result
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def divisors(
     dtype: np.dtype[Any],
     out_size: Pair,

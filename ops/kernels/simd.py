@@ -1,4 +1,4 @@
-"""Vector code for the inner loops.  With `emitter` and `transforms`, the one place that emits LLVM IR.
+"""Vector code for the inner loops of matrix products and convolutions; `emitter` writes LLVM IR for these and others.
 
 Every function below returns the address of a leaf for one element type and tile shape, compiled at the first
 request and kept on disk (see `native`).  Drivers receive the address as an argument and write `call(address,

@@ -31,7 +31,7 @@ CALL_CYCLES = 50
 """Cycles to start a tile and to write it."""
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def choose_tile(rows: int, vectors: int, multiple: int = 0) -> tuple[int, int]:
     """Return the (rows, vectors) tile that covers rows x vectors in the fewest cycles.
 
