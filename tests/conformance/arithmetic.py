@@ -171,7 +171,7 @@ ROWS = [
     *(Row(name, integral) for name in ("bitwise_and", "bitwise_or")),
     Row("allclose", close),
     Row("isclose", close),
-    Row("equal", close_only := lambda d: {k: v for k, v in close(d).items() if k in ("input", "other")}),
+    Row("equal", lambda d: {k: v for k, v in close(d).items() if k in ("input", "other")}),
     *(
         Row(name, reflected, forms=("operator",))
         for name in ("__radd__", "__rsub__", "__rmul__", "__rdiv__", "__rtruediv__", "__rpow__", "__rfloordiv__",

@@ -223,10 +223,6 @@ def nonzero(d: Draw) -> dict[str, Any]:
     return {"input": d.tensor(ties=True)} | d.some(as_tuple=lambda: d.chance(0.6))
 
 
-def nonzero_all(d: Draw) -> dict[str, Any]:
-    return {"input": d.tensor(ties=True)}
-
-
 def custom(name: str, function: Callable[..., Any], draw: Callable[[Draw], dict[str, Any]], **more: Any) -> Row:
     return Row(name, draw, forms=("in-place operator",), function=function, by_position=True, **more)
 

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
 from tests.conformance.call import Arr
-from tests.conformance.draw import FLOATS, Draw
+from tests.conformance.draw import Draw
 from tests.conformance.runner import Row
 
 EQUATIONS = (
@@ -155,10 +153,6 @@ def linear(d: Draw) -> dict[str, Any]:
     if given["weight"].array.ndim == 1:
         del given["bias"]
     return given if d.chance(0.6) else {k: v for k, v in given.items() if k != "bias"}
-
-
-def bilinear_free(d: Draw) -> tuple[str, ...]:
-    return FLOATS if d.chance(0.5) else (str(np.dtype(np.float64)),)
 
 
 ROWS = [

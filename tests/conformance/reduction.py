@@ -107,16 +107,13 @@ def scan(d: Draw) -> dict[str, Any]:
     return {"input": x, "dim": d.dim(x.array.ndim)} | d.some(dtype=lambda: d.choice(*TYPES))
 
 
-def ordering(**names: Any) -> Callable[[Draw], dict[str, Any]]:
-    def draw(d: Draw) -> dict[str, Any]:
-        shape = d.shape()
-        stable = d.chance(0.4)
-        x = d.tensor(shape, ties=True) if stable else d.distinct(shape, ("float64", "float32", "int64"))
-        more = {"dim": d.dim(x.array.ndim)} if d.chance(0.7) else {}
-        more |= d.some(descending=lambda: d.chance(0.6))
-        return {"input": x} | more | ({"stable": True} if stable else {})
-
-    return draw
+def ordering(d: Draw) -> dict[str, Any]:
+    shape = d.shape()
+    stable = d.chance(0.4)
+    x = d.tensor(shape, ties=True) if stable else d.distinct(shape, ("float64", "float32", "int64"))
+    more = {"dim": d.dim(x.array.ndim)} if d.chance(0.7) else {}
+    more |= d.some(descending=lambda: d.chance(0.6))
+    return {"input": x} | more | ({"stable": True} if stable else {})
 
 
 def topk(d: Draw) -> dict[str, Any]:
@@ -144,7 +141,7 @@ def softmax(d: Draw) -> dict[str, Any]:
 
 ROWS = [
     Row("sum", typed, keyword=("dtype",)),
-    Row("mean", lambda d: typed(d), keyword=("dtype",)),
+    Row("mean", typed, keyword=("dtype",)),
     Row("prod", product, keyword=("dtype",)),
     Row("var", deviation, keyword=("correction",)),
     Row("std", deviation, keyword=("correction",)),
@@ -164,7 +161,7 @@ ROWS = [
     Row("cumsum", scan, keyword=("dtype",)),
     Row("softmax", softmax),
     Row("log_softmax", softmax),
-    Row("sort", ordering(), keyword=("stable",)),
-    Row("argsort", ordering(), keyword=("stable",)),
+    Row("sort", ordering, keyword=("stable",)),
+    Row("argsort", ordering, keyword=("stable",)),
     Row("topk", topk),
 ]
