@@ -13,9 +13,10 @@ import numpy as np
 from autograd.batching import Batch
 from autograd.primitive import primitive
 from ops import conv_nd
-from ops.conv_arguments import Shape, conv_settings, hashable, operand_shapes, transposed_settings
+from ops.conv_arguments import Shape, conv_settings, operand_shapes, transposed_settings
 from ops.conv_each import cropped, each_convolution, each_grad_input, each_grad_weight, joined, separated
 from ops.conv_nd import ConvSettings
+from ops.dims import hashable
 from ops.padding import pad
 from ops.reduction import summed
 from ops.shape import reshape, squeeze, unsqueeze

@@ -12,6 +12,7 @@ import numpy as np
 
 from autograd.tensor import Tensor
 from ops.conv_nd import ConvSettings
+from ops.dims import per_axis
 from ops.kernels.geometry import conv_output_size, conv_transpose_output_size, same_padding
 
 Shape = tuple[int, ...]
@@ -29,26 +30,6 @@ def operand_shapes(name: str, operands: tuple[Any, Any, Any]) -> tuple[Any, Any,
     if x.dtype.kind != "f" or x.dtype.itemsize == 2:
         raise RuntimeError(f"{name}: expected float32 or float64, got {x.dtype}")
     return x.shape, w.shape, None if bias is None else bias.shape
-
-
-def hashable(options: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the options with tuples in place of lists, so that they can be looked up."""
-    return tuple([tuple(x) if type(x) is list else x for x in options])
-
-
-def per_axis(name: str, what: str, value: Any, dims: int) -> Shape:
-    """Return an option as one int per spatial axis."""
-    values = value if isinstance(value, tuple) else (value,)
-    try:
-        values = tuple([operator.index(v) for v in values])
-    except TypeError:
-        raise TypeError(f"{name}: {what} must be an int or a tuple of ints, got {value!r}") from None
-    if len(values) not in (1, dims):
-        raise RuntimeError(
-            f"{name}: expected {what} to be a single integer value or a list of {dims} values to match the "
-            f"convolution dimensions, but got {what}={list(values)}"
-        )
-    return values if len(values) == dims else values * dims
 
 
 @functools.lru_cache(maxsize=1024, typed=True)
@@ -108,7 +89,7 @@ def transposed_settings(
             output_padding,
         )
     )
-    if min(sizes) <= 0 or 0 in w_shape[2:]:
+    if min(sizes) <= 0:
         raise RuntimeError(
             f"{name}: Given input size per channel: {list(x_shape[-dims:])}. Calculated output size per "
             f"channel: {list(sizes)}. Output size is too small"

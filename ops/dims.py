@@ -1,4 +1,4 @@
-"""Arguments of functions of tensors: dims and sizes, wrapped where negative and refused in PyTorch's words."""
+"""Arguments of functions of tensors: dims, sizes, options per axis. They are brought to one form, or refused."""
 
 import operator
 from collections.abc import Sequence
@@ -77,3 +77,23 @@ def check_sizes(name: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
     if any(size < 0 for size in sizes):
         raise RuntimeError(f"{name}: Trying to create tensor with negative dimension: {list(sizes)}")
     return sizes
+
+
+def hashable(options: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the options with tuples in place of lists, so that they can be looked up."""
+    return tuple([tuple(x) if type(x) is list else x for x in options])
+
+
+def per_axis(name: str, what: str, value: Any, dims: int) -> Any:
+    """Return an option as one int per spatial axis; how many that is, mypy cannot follow."""
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    try:
+        values = tuple(map(operator.index, values))
+    except TypeError:
+        raise TypeError(f"{name}: {what} must be an int or a tuple of ints, got {value!r}") from None
+    if len(values) not in (1, dims):
+        raise RuntimeError(
+            f"{name}: expected {what} to be a single int or a tuple of {dims}, one per spatial axis, but got "
+            f"{what}={list(values)}"
+        )
+    return values if len(values) == dims else values * dims

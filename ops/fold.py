@@ -8,8 +8,8 @@ import numpy as np
 from autograd.batching import Batch
 from autograd.primitive import primitive
 from ops.conv_each import joined, separated
+from ops.dims import per_axis
 from ops.kernels.geometry import Pair, conv_output_size
-from ops.pool_arguments import hashable, per_axis
 from ops.shape import packed, permute, reshape, squeeze, unsqueeze
 
 Array = np.ndarray[Any, Any]
@@ -86,7 +86,7 @@ def _blocks(name: str, in_size: Any, options: tuple[Any, Any, Any, Any]) -> Bloc
     """Check (kernel_size, dilation, padding, stride) for planes of `in_size`."""
     names = ("kernel_size", "dilation", "padding", "stride")
     kernel, dilation, padding, stride = [
-        per_axis(name, what, hashable(value), 2) for what, value in zip(names, options, strict=True)
+        per_axis(name, what, value, 2) for what, value in zip(names, options, strict=True)
     ]
     for what, values, least in (
         ("kernel size", kernel, 1),
@@ -121,7 +121,7 @@ def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padd
     """Sum overlapping blocks, the columns of input (N, C R S, L), into planes: output (N, C, H, W)."""
     if input.ndim not in (2, 3):
         raise RuntimeError(f"fold: Expected 2D or 3D (batch mode) tensor for input, but got: {list(input.shape)}")
-    size = per_axis("fold", "output_size", hashable(output_size), 2)
+    size = per_axis("fold", "output_size", output_size, 2)
     blocks = _blocks("fold", size, (kernel_size, dilation, padding, stride))
     area, count = math.prod(blocks.kernel), math.prod(blocks.out_size)
     if input.shape[-2] % area or input.shape[-1] != count:

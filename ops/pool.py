@@ -14,18 +14,10 @@ import numpy as np
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.batched import each_sample
+from ops.dims import hashable, per_axis
 from ops.kernels.geometry import Pair
 from ops.lazy_kernels import adaptive_pool, pool
-from ops.pool_arguments import (
-    Sizes,
-    Windows,
-    adaptive_size,
-    check_positions,
-    hashable,
-    per_axis,
-    shape_of,
-    windows,
-)
+from ops.pool_arguments import Sizes, Windows, adaptive_size, check_positions, shape_of, windows
 from ops.shape import reshape
 
 Array = np.ndarray[Any, Any]
@@ -203,7 +195,7 @@ def _max_pool(
     name: str, dims: int, input: Any, options: tuple[Any, ...], *, ceil_mode: bool, return_indices: bool
 ) -> Any:
     shape = shape_of(name, dims, input)
-    steps = windows(name, dims, shape, tuple(map(hashable, options)), ceil_mode)
+    steps = windows(name, dims, shape, hashable(options), ceil_mode)
     y = max_pooled(input, windows=steps[0])
     if dims == 3:
         y = _along_depth(y, lambda rows: max_pooled(rows, windows=steps[1]))
@@ -299,7 +291,7 @@ def avg_pool3d(
 
 
 def _avg_pool(name: str, dims: int, input: Any, options: tuple[Any, ...], *, ceil_mode: bool, divisor: Divisor) -> Any:
-    steps = windows(name, dims, shape_of(name, dims, input), tuple(map(hashable, options)), ceil_mode)
+    steps = windows(name, dims, shape_of(name, dims, input), hashable(options), ceil_mode)
     y = averaged(input, windows=steps[0], divisor=divisor)
     if dims < 3:
         return y
@@ -399,9 +391,9 @@ def max_unpool2d(
 def _unpooled_size(name: str, dims: int, input: Any, options: tuple[Any, Any, Any], output_size: Any) -> Sizes:
     """Return the spatial sizes asked for, or those of the smallest input that pools to this one."""
     shape = shape_of(name, dims, input)
-    kernel = per_axis(name, "kernel_size", hashable(options[0]), dims)
-    stride = kernel if options[1] is None else per_axis(name, "stride", hashable(options[1]), dims)
-    padding = per_axis(name, "padding", hashable(options[2]), dims)
+    kernel = per_axis(name, "kernel_size", options[0], dims)
+    stride = kernel if options[1] is None else per_axis(name, "stride", options[1], dims)
+    padding = per_axis(name, "padding", options[2], dims)
     axes = zip(shape[-dims:], kernel, stride, padding, strict=True)
     default = [(n - 1) * s - 2 * p + k for n, k, s, p in axes]
     if output_size is None:

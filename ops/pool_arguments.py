@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd.tensor import Tensor
+from ops.dims import per_axis
 from ops.kernels.geometry import Pair, pool_output_size
 
 Shape = tuple[int, ...]
@@ -42,23 +43,6 @@ def shape_of(name: str, dims: int, input: Any) -> Shape:
             f"size for input, but got: {list(shape)}"
         )
     return shape
-
-
-def hashable(option: Any) -> Any:
-    """Return an option with a tuple in place of a list, so that it can be looked up."""
-    return tuple(option) if type(option) is list else option
-
-
-def per_axis(name: str, what: str, value: Any, dims: int) -> Sizes:
-    """Return an option as one int per spatial axis."""
-    values = value if isinstance(value, tuple) else (value,)
-    try:
-        values = tuple([operator.index(v) for v in values])
-    except TypeError:
-        raise TypeError(f"{name}: {what} must be an int or a tuple of ints, got {value!r}") from None
-    if len(values) not in (1, dims):
-        raise RuntimeError(f"{name}: {what} must either be a single int, or a tuple of {dims} ints, got {value!r}")
-    return values if len(values) == dims else values * dims
 
 
 @functools.lru_cache(maxsize=1024, typed=True)

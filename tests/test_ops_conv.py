@@ -169,7 +169,7 @@ ERRORS = [
     (conv2d, X, W, {"padding": "full"}, RuntimeError, "Invalid padding string: 'full'"),
     (conv2d, X, W, {"padding": "same", "stride": 2}, RuntimeError, "not supported for strided"),
     (conv2d, (2, 3, 0, 5), W, {"padding": 2}, RuntimeError, "Only zero batch or zero channel"),
-    (conv1d, (2, 3, 5), (4, 3, 3), {"stride": (2, 2)}, RuntimeError, "list of 1 values"),
+    (conv1d, (2, 3, 5), (4, 3, 3), {"stride": (2, 2)}, RuntimeError, "tuple of 1, one per spatial axis"),
     (conv_transpose2d, X, (4, 3, 3, 3), {}, RuntimeError, "input has 3 channels but weight"),
     (conv_transpose2d, X, (3, 4, 3, 3), {"groups": 2}, RuntimeError, "multiple of groups=2"),
     (conv_transpose2d, X, (3, 4, 3, 3), {"output_padding": 1}, RuntimeError, "must be smaller than either"),
