@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd.tensor import Tensor
+from autograd.views import forgotten
+from ops.dims import wrap_dims
 from ops.linear import matmul
 from ops.pairs import Dims, Terms, product
 from ops.reduction import sum as sum_over
@@ -141,7 +143,7 @@ def _labels(equation: str, operands: Sequence[Any]) -> tuple[list[Labels], Label
         return terms, broadcast + sorted(label for label in set(every) if label.isalpha() and every.count(label) == 1)
     before, dots, after = right.partition("...")
     output = [*before, *(broadcast if dots else []), *after]
-    if len(set(output)) != len(output) or not all(label.isalnum() for label in output):
+    if len(set(output)) != len(output) or not all(label in LETTERS for label in before + after):
         raise RuntimeError(f"einsum(): the output subscript {right!r} repeats a label or has an invalid one")
     return terms, output
 
@@ -196,8 +198,6 @@ def _order(pairs: Sequence[tuple[Any, Labels]], output: Labels) -> list[tuple[in
     if len(pairs) < 3:
         return [tuple(range(len(pairs)))]
     letters = dict(zip(sorted({label for _, labels in pairs for label in labels}), LETTERS, strict=False))
-    if not set(output) <= set(letters):
-        return [tuple(range(len(pairs)))]
     terms = ["".join(letters[label] for label in labels) for _, labels in pairs]
     equation = ",".join(terms) + "->" + "".join(letters[label] for label in output)
     return _path(equation, tuple([tuple(x.shape) for x, _ in pairs]))
@@ -223,7 +223,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
         if dims < 0 or dims > min(a.ndim, b.ndim):
             raise RuntimeError(f"tensordot expects dims >= 0 and at most the number of dimensions, but got dims={dims}")
         dims = [*range(a.ndim - dims, a.ndim)], [*range(dims)]
-    summed_a, summed_b = ([dim % x.ndim for dim in each] for each, x in zip(dims, (a, b), strict=True))
+    summed_a, summed_b = (list(wrap_dims("tensordot", each, x.ndim)) for each, x in zip(dims, (a, b), strict=True))
     sizes_a, sizes_b = [a.shape[i] for i in summed_a], [b.shape[i] for i in summed_b]
     if sizes_a != sizes_b:
         raise RuntimeError(
@@ -249,7 +249,10 @@ def kron(input: Any, other: Any) -> Any:
 
 def chain_matmul(*matrices: Any) -> Any:
     """Return the product of matrices, multiplied in the order that takes the fewest operations."""
-    return multi_dot(matrices)
+    for x in matrices:
+        if x.ndim != 2:
+            raise RuntimeError(f"chain_matmul: expected matrices, got a tensor of {x.ndim} dimensions")
+    return matrices[0] if len(matrices) == 1 else multi_dot(matrices)
 
 
 def multi_dot(tensors: Sequence[Any]) -> Any:
@@ -260,9 +263,12 @@ def multi_dot(tensors: Sequence[Any]) -> Any:
     """
     if len(tensors) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
+    for i, x in enumerate(tensors):
+        if x.ndim != 2 and not (x.ndim == 1 and i in (0, len(tensors) - 1)):
+            expected = "1D or 2D" if i in (0, len(tensors) - 1) else "2D"
+            raise RuntimeError(f"multi_dot(): tensor {i} must be {expected} but got {x.ndim}D")
     sizes = [1 if tensors[0].ndim == 1 else tensors[0].shape[0], *[x.shape[-1] for x in tensors[:-1]]]
     sizes.append(1 if tensors[-1].ndim == 1 else tensors[-1].shape[1])
-    sizes[1] = tensors[0].shape[-1]
     best: dict[tuple[int, int], tuple[float, int]] = {(i, i): (0, i) for i in range(len(tensors))}
     for length in range(1, len(tensors)):
         for i in range(len(tensors) - length):
@@ -284,7 +290,8 @@ def matrix_power(input: Any, n: int) -> Any:
     if n < 0:
         raise RuntimeError(f"matrix_power: expected n >= 0, got {n}")
     if n == 0:
-        return input * 0 + np.eye(input.shape[-1])
+        identity = np.eye(input.shape[-1], dtype=input.array.dtype)
+        return forgotten(input, Tensor(np.broadcast_to(identity, input.shape).copy()))
     result, square = None, input
     while n:
         if n % 2:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ops.arithmetic import abs
 from ops.contraction import matrix_power, multi_dot
-from ops.dims import wrap_dim, wrap_dims
+from ops.dims import array_of, wrap_dim, wrap_dims
 from ops.linear import matmul
 from ops.rearranging import roll
 from ops.reduction import amax, amin, vector_norm
@@ -57,6 +57,10 @@ def matrix_norm(A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = F
 
     ord "fro" is √(Σ |aᵢⱼ|²), ±∞ the largest or smallest Σⱼ |aᵢⱼ|, ±1 the largest or smallest Σᵢ |aᵢⱼ|.
     """
+    if A.ndim < 2:
+        raise RuntimeError(f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions, got {A.ndim}")
+    if array_of(A).dtype.kind != "f":
+        raise RuntimeError(f"linalg.matrix_norm: Expected a floating point tensor as input. Got {A.dtype}")
     dims = wrap_dims("linalg.matrix_norm", dim, A.ndim)
     if len(dims) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {dim}")
@@ -72,6 +76,8 @@ def matrix_norm(A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = F
 
 def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False) -> Any:
     """Return a vector norm over `dim`, or a matrix norm where `dim` is a pair; by default √(Σ |aᵢ|²) over all."""
+    if isinstance(dim, (tuple, list)) and len(dim) > 2:
+        raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {dim}")
     pair = isinstance(dim, (tuple, list)) and len(dim) == 2
     if ord is None:
         return vector_norm(A, 2, dim, keepdim)

@@ -24,7 +24,7 @@ def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if x.ndim > 2 and y.ndim > 2:
         if x.shape[-1] == 1:
             return np.multiply(x, y)  # columns times rows
-        while y.ndim > 2 and len(y) and not y.strides[0] and x.shape[-y.ndim :][:1] == y.shape[:1]:
+        while 2 < y.ndim <= x.ndim and len(y) and not y.strides[0] and x.shape[-y.ndim] == y.shape[0]:
             y = y[0]  # one matrix for the whole batch
     if x.ndim == 2 == y.ndim:
         return gemm.matmul(x, y)
@@ -248,9 +248,11 @@ def _combine(input: Any, product: Any, beta: float, alpha: float) -> Any:
                 )
     if input.dtype != product.dtype:
         raise RuntimeError(f"input and the product must have the same dtype, but got {input.dtype} and {product.dtype}")
+    if tuple(input.shape) != tuple(product.shape):
+        input = expand(input, product.shape)
     product = product if alpha == 1 else product * alpha
     if beta == 0:
-        return forgotten(expand(input, product.shape), product) if math.prod(input.shape) else product
+        return forgotten(input, product)
     return (input if beta == 1 else input * beta) + product
 
 

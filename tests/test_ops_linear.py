@@ -44,6 +44,14 @@ def test_matmul_of_transposed_and_expanded(a, b):
     compare(lambda x, y: x[..., ::2] @ y[..., 1::2, :], lambda x, y: x[..., ::2] @ y[..., 1::2, :], x, y, order=1)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "repeated"),
+    [((1, 3, 5), (4, 5, 6), (1, 4, 5, 6)), ((4, 3, 5), (4, 5, 6), (4, 4, 5, 6)), ((2, 4, 3, 5), (5, 6), (4, 5, 6))],
+)
+def test_matmul_of_a_repeated_batch_keeps_all_dimensions(a, b, repeated):
+    compare(lambda x, y: x @ y.expand(repeated), lambda x, y: x @ y.expand(repeated), draw(*a), draw(*b, seed=1))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "int32", "uint8"])
 def test_matmul_of_other_types(dtype):
     a, b = np.arange(6).reshape(2, 3).astype(dtype), np.arange(12).reshape(3, 4).astype(dtype)
@@ -232,6 +240,14 @@ def test_einsum_with_lists_of_numbers():
     )
 
 
+@pytest.mark.filterwarnings("ignore:torch.chain_matmul is deprecated")
+def test_chain_of_one_matrix_is_the_matrix_and_one_of_batches_is_refused():
+    compare(autograd.chain_matmul, torch.chain_matmul, draw(2, 3))
+    for t in (torch, autograd):
+        with pytest.raises(RuntimeError):
+            t.chain_matmul(t.zeros(2, 3, 3), t.zeros(2, 3, 3))
+
+
 def test_multi_dot_takes_a_cheap_order():
     shapes = [(10, 100), (100, 5), (5, 50), (50, 1)]
     arrays = [draw(*shape, seed=i) for i, shape in enumerate(shapes)]
@@ -264,6 +280,19 @@ ERRORS = [
     lambda t: t.einsum("ij,jk->ik", t.zeros(2, 3), t.zeros(2, 3)),
     lambda t: t.einsum("ij->ii", t.zeros(2, 3)),
     lambda t: t.einsum("ii->i", t.zeros(2, 3)), lambda t: t.einsum("i1->i", t.zeros(2, 3)),
+    lambda t: t.einsum("...i->0i", t.zeros(2, 3)),
+    lambda t: t.tensordot(t.zeros(2, 3), t.zeros(3, 2), ([5], [0])),
+    lambda t: t.tensordot(t.zeros(2, 2), t.zeros(2, 2), ([0, 0], [0, 1])),
+    lambda t: t.tensordot(t.zeros(2, 2), t.zeros(2, 2), ([0], [0], [0])),
+    lambda t: t.linalg.multi_dot([t.zeros(2, 3, 3), t.zeros(2, 3, 3)]), lambda t: t.linalg.multi_dot([t.tensor(1.0), t.zeros(3)]),
+    lambda t: t.linalg.multi_dot([t.zeros(3, 3), t.zeros(3), t.zeros(3, 3)]),
+    lambda t: t.linalg.matrix_norm(t.zeros(3)), lambda t: t.linalg.matrix_norm(t.zeros(3, 3, dtype=t.int64), 1),
+    lambda t: t.linalg.norm(t.zeros(2, 3, 4), 2, (0, 1, 2)),
+    lambda t: t.addmm(t.zeros(4, 4), t.zeros(1, 3), t.zeros(3, 1)),
+    lambda t: t.baddbmm(t.zeros(4, 4, 4), t.zeros(1, 1, 3), t.zeros(1, 3, 1)),
+    lambda t: t.addbmm(t.zeros(4, 4), t.zeros(2, 1, 3), t.zeros(2, 3, 1)), lambda t: t.addmv(t.zeros(4), t.zeros(1, 3), t.zeros(3)),
+    lambda t: t.addmm(t.zeros(0), t.zeros(2, 3), t.zeros(3, 2), beta=0),
+    lambda t: t.addr(t.zeros(4, 4), t.zeros(1), t.zeros(1)), lambda t: t.addmm(t.zeros(2, 1, 1), t.zeros(1, 3), t.zeros(3, 1)),
 ]  # fmt: skip
 
 
@@ -314,6 +343,12 @@ LINALG = [
 def test_linalg(row):
     _, call, a, b = row
     compare(lambda x, y: call(autograd, x, y), lambda x, y: call(torch, x, y), draw(*a), draw(*b, seed=1))
+
+
+def test_power_zero_is_the_identity_whatever_the_matrix_holds():
+    for dtype in ("float32", "float64"):
+        x = np.array([[1.0, np.nan], [np.inf, 2.0]], dtype)
+        compare(lambda x: autograd.matrix_power(x, 0), lambda x: torch.matrix_power(x, 0), x, order=1)
 
 
 def test_linalg_errors():
