@@ -11,7 +11,7 @@ from autograd.elementwise import SMALL
 from autograd.primitive import primitive
 from autograd.tensor import Tensor
 from ops.batched import each_sample, elements
-from ops.comparison import as_filling
+from ops.comparison import FLOATS, as_filling
 from ops.dims import array_of, wrap_dim
 from ops.indexing import ZERO, indexed
 from ops.joining import cat
@@ -39,9 +39,6 @@ def _as_blocks(index: np.ndarray, dim: int, shape: Sizes) -> tuple[Sizes, Sizes]
         return None
     outer, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1 :])
     return (outer, shape[dim], inner), (outer, index.shape[dim], inner)
-
-
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 @primitive
@@ -139,6 +136,8 @@ def _element_index(name: str, input: Any, dim: int, index: Any) -> tuple[int, An
 
 def gather(input: Any, dim: int, index: Any) -> Any:
     """y[..., i, ...] = input[..., index[..., i, ...], ...] with i along `dim`; y has the index's shape."""
+    if input.ndim + index.ndim == 1:  # a vector and a 0-d tensor, which counts as one
+        return reshape(gather(reshape(input, (-1,)), dim, reshape(index, (-1,))), tuple(index.shape))
     dim, index = _element_index("gather", input, dim, index)
     return gathered(input, index, dim=dim)
 
@@ -270,6 +269,8 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
 def _identity(reduce: str, dtype: np.dtype) -> np.ndarray:
     if dtype.kind == "f" or reduce in ("sum", "mean", "prod"):
         return np.asarray(IDENTITY[reduce], dtype)
+    if dtype.kind == "b":
+        return np.asarray(reduce == "amin")
     limits = np.iinfo(dtype)
     return np.asarray(limits.min if reduce == "amax" else limits.max, dtype)
 

@@ -1,7 +1,7 @@
 """Slices and elements chosen by vectors of positions or masks, as functions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from autograd.primitive import cast
 from autograd.tensor import Tensor
 from ops.arithmetic import add
 from ops.batched import each_sample, elements
+from ops.comparison import as_filling
 from ops.conversion import to
 from ops.dims import array_of, wrap_dim
 from ops.indexing import indexed, overwritten, parse, unindexed
@@ -63,8 +64,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """Return `input` with alpha · source[..., i, ...] added at [..., index[i], ...], for every i."""
     if not input.ndim:
-        wrap_dim("index_add", dim, 0)
-        return reshape(index_add(reshape(input, (1,)), 0, index, reshape(source, (-1,)), alpha=alpha), ())
+        return _of_vector(index_add, input, dim, index, reshape(source, (-1,)), alpha=alpha)
     dim, index = _slice_index("index_add", input, dim, index)
     _check_source("index_add", input, (dim, index), source)
     result = add(input, unindexed(source, index, dims=(dim,), shape=tuple(input.shape)), alpha=alpha)
@@ -73,6 +73,8 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
 
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """Return `input` with source[..., i, ...] at [..., index[i], ...], for every i."""
+    if not input.ndim:
+        return _of_vector(index_copy, input, dim, index, reshape(source, (-1,)))
     dim, index = _slice_index("index_copy", input, dim, index)
     _check_source("index_copy", input, (dim, index), source)
     return overwritten(input, source, index, dims=(dim,))
@@ -80,10 +82,18 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
 
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """Return `input` with `value` at [..., index[i], ...], for every i."""
+    if not input.ndim:
+        return _of_vector(index_fill, input, dim, index, value)
     dim, index = _slice_index("index_fill", input, dim, index)
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(f"index_fill: supports only a 0-dimensional value tensor, got {value.ndim} dimension(s).")
-    return overwritten(input, value if isinstance(value, Tensor) else np.asarray(value), index, dims=(dim,))
+    return overwritten(input, as_filling("index_fill", value, array_of(input).dtype), index, dims=(dim,))
+
+
+def _of_vector(function: Callable[..., Any], input: Any, dim: int, *rest: Any, **more: Any) -> Any:
+    """Call a function of whole slices for a 0-d tensor as for a vector of one element."""
+    wrap_dim(function.__name__, dim, 0)
+    return reshape(function(reshape(input, (1,)), 0, *rest, **more), ())
 
 
 def _check_source(name: str, input: Any, where: tuple[int, Any], source: Any) -> None:
@@ -92,11 +102,13 @@ def _check_source(name: str, input: Any, where: tuple[int, Any], source: Any) ->
     expected[dim] = index.shape[0]
     if list(source.shape) != expected:
         raise RuntimeError(f"{name}: source has shape {list(source.shape)}, but input and index expect {expected}")
-    if array_of(source).dtype != array_of(input).dtype:
-        raise RuntimeError(
-            f"{name}: self ({dtypes.FROM_NUMPY[array_of(input).dtype]}) and source "
-            f"({dtypes.FROM_NUMPY[array_of(source).dtype]}) must have the same scalar type"
-        )
+    _check_types(name, input, source)
+
+
+def _check_types(name: str, input: Any, source: Any) -> None:
+    ours, given = (dtypes.FROM_NUMPY[array_of(x, name).dtype] for x in (input, source))
+    if ours is not given:
+        raise RuntimeError(f"{name}: self ({ours}) and source ({given}) must have the same scalar type")
 
 
 def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
@@ -104,6 +116,7 @@ def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool 
     basic, positions, dims = parse(tuple(indices), tuple(input.shape))
     if basic is not None:
         raise IndexError("index_put: indices must be tensors of positions or masks, one for each leading dimension")
+    _check_types("index_put", input, values)
     if not accumulate:
         return overwritten(input, values, *positions, dims=dims)
     shape = indexed(input, *positions, dims=dims).shape
@@ -123,6 +136,7 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
             "put_(): Expected source and index to have the same number of elements, but got source.numel() "
             f"= {math.prod(source.shape)}, index.numel() = {index.shape[0]}"
         )
+    _check_types("put", input, source)
     return reshape(index_put(ravel(input), (index,), ravel(source), accumulate), tuple(input.shape))
 
 
@@ -136,14 +150,15 @@ def masked_select(input: Any, mask: Any) -> Any:
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     """Return `input` with the elements of `source`, one after another, where `mask` is true."""
     found, shape = _masked("masked_scatter", mask, input)
+    _check_types("masked_scatter", input, source)
     count = len(found[0])
     if math.prod(source.shape) < count:
         raise RuntimeError(
-            "masked_scatter: expected self and source to have same dtypes and source to have at least "
-            f"{count} elements, got {math.prod(source.shape)}"
+            f"masked_scatter: expected source to have at least {count} elements, got {math.prod(source.shape)}"
         )
     chosen = sliced(ravel(source), index=(slice(0, count),))
-    return overwritten(expand(input, shape), chosen, *found, dims=tuple(range(len(shape))))
+    result = overwritten(expand(input, shape), chosen, *found, dims=tuple(range(len(shape))))
+    return result if input.ndim or mask.ndim else reshape(result, ())
 
 
 def _masked(name: str, mask: Any, input: Any) -> tuple[tuple[np.ndarray, ...], Sizes]:

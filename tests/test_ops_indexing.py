@@ -309,7 +309,11 @@ SELECTING = [
     ("gather_1d", lambda x, t: t.gather(x, -1, t.tensor([2, 2, 0, 1, 1, 1])), (3,)),
     ("take_along_dim", lambda x, t: t.take_along_dim(x, t.tensor([[[0], [2]]]), 1), SHAPE),
     ("take_along_dim_flat", lambda x, t: t.take_along_dim(x, t.tensor([[0, 7], [7, 7]])), SHAPE),
+    ("gather_of_one", lambda x, t: x.gather(0, t.tensor(1)), (3,)),
+    ("gather_of_a_0d", lambda x, t: x.gather(0, t.tensor([0, 0])), ()),
     ("index_fill", lambda x, t: x.index_fill(1, t.tensor([0, 2]), 5.0), SHAPE),
+    ("index_fill_0d", lambda x, t: x.index_fill(-1, t.tensor([0]), 5.0), ()),
+    ("index_fill_0d_nowhere", lambda x, t: x.index_fill(0, t.tensor([], dtype=t.int64), 5.0), ()),
     ("sort", lambda x, t: x.sort(1).values, SHAPE),
     ("sort_descending", lambda x, t: t.sort(x, descending=True)[0], SHAPE),
     ("sort_0d", lambda x, t: x.sort().values, ()),
@@ -338,6 +342,8 @@ WRITING = [
     ("index_add", lambda x, y, t: x.index_add(1, t.tensor([3, 0, 0]), y), SHAPE, (3, 3, 5)),
     ("index_add_alpha", lambda x, y, t: t.index_add(x, 0, t.tensor([1, 1]), y, alpha=2.5), (2, 3), (2, 3)),
     ("index_copy", lambda x, y, t: x.index_copy(-1, t.tensor([4, 0]), y), SHAPE, (3, 4, 2)),
+    ("index_copy_0d", lambda x, y, t: x.index_copy(0, t.tensor([0]), y), (), (1,)),
+    ("masked_scatter_0d", lambda x, y, t: x.masked_scatter(t.tensor(True), y), (), (1,)),
     ("index_put", lambda x, y, t: x.index_put((t.tensor([0, 2]), t.tensor([1, 1])), y), SHAPE, (2, 5)),
     ("index_put_sum", lambda x, y, t: x.index_put((t.tensor([2, 2]),), y, accumulate=True), SHAPE, (4, 5)),
     ("index_put_mask", lambda x, y, t: x.index_put((t.tensor([True, False, True]),), y), SHAPE, ()),
@@ -398,6 +404,17 @@ def test_scatter_product_of_zeros():
         assert autograd.gradgradcheck(
             lambda x, y: x.scatter_reduce(0, autograd.tensor([0, 0, 0, 1, 2]), y, "prod"), inputs
         )
+
+
+@pytest.mark.parametrize("reduce", ["amax", "amin"])
+@pytest.mark.parametrize("include_self", [True, False])
+def test_scatter_reduce_of_truth_values(reduce, include_self):
+    x, src, index = [True, False, True], [False, False, True, True], [0, 0, 1, 1]
+    ours, theirs = (
+        t.scatter_reduce(t.tensor(x), 0, t.tensor(index), t.tensor(src), reduce, include_self=include_self)
+        for t in (autograd, torch)
+    )
+    assert ours.tolist() == theirs.tolist()
 
 
 def test_scatter_of_numbers_and_ties():
@@ -623,6 +640,13 @@ FUNCTION_ERRORS = [
     lambda x, t: x.put(t.tensor([0, 1]), t.zeros(3)), lambda x, t: x.take(t.tensor([12])),
     lambda x, t: t.take_along_dim(x, t.tensor([0]), 0),
     lambda x, t: x.index_fill(0, t.tensor([0]), t.zeros(2)),
+    lambda x, t: x.index_put((t.tensor([0]),), t.zeros(4, dtype=t.float64)),
+    lambda x, t: x.index_put((t.tensor([0]),), t.zeros(4, dtype=t.int64), accumulate=True),
+    lambda x, t: x.put(t.tensor([0]), t.zeros(1, dtype=t.float64)),
+    lambda x, t: x.long().put(t.tensor([0]), t.zeros(1), accumulate=True),
+    lambda x, t: x.masked_scatter(x == 0, t.zeros(12, dtype=t.int64)),
+    lambda x, t: x.long().index_fill(0, t.tensor([0]), float("nan")),
+    lambda x, t: x.byte().index_fill(0, t.tensor([0]), 300), lambda x, t: x.index_fill(0, t.tensor([0]), None),
 ]  # fmt: skip
 
 
