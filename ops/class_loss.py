@@ -164,6 +164,12 @@ def cross_entropy(
     if input.array.shape == target.array.shape and input.array.ndim:
         return _probability_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     _check_classes("cross_entropy", input, target)
+    if input.array.dtype == np.float16:  # for which there is no kernel
+        wide = [x if x is None else cast(x, dtype=np.dtype(np.float32)) for x in (input, weight)]
+        loss = cross_entropy(
+            wide[0], target, wide[1], ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+        )
+        return cast(loss, dtype=np.dtype(np.float16))
     return class_cross_entropy(
         input, target, weight, ignore_index=ignore_index, label_smoothing=label_smoothing, reduction=reduction
     )

@@ -68,8 +68,10 @@ def squared_error(x: Any, target: Any, *, reduction: str) -> Array:
     if reduction == "none":
         return d * d
     flat = d.reshape(d.size)
-    sum_of = np.dot(flat, flat) if d.size <= SMALL else total(np.square(flat), (0,), False)
-    return sum_of / d.dtype.type(d.size) if reduction == "mean" else sum_of
+    wide = flat if d.dtype.itemsize > 2 else flat.astype(np.float32)
+    sum_of = np.dot(wide, wide) if d.size <= SMALL else total(np.square(wide), (0,), False)
+    result = sum_of / wide.dtype.type(d.size) if reduction == "mean" else sum_of
+    return result if wide is flat else result.astype(d.dtype)
 
 
 def _fused(x: Any, y: Any) -> bool:
@@ -198,6 +200,11 @@ def _check_pair(name: str, input: Any, target: Any) -> None:
         check_broadcast(name, input.shape, target.shape)
 
 
+def _check_floating(name: str, input: Any) -> None:
+    if not input.is_floating_point():
+        raise NotImplementedError(f"{name}: expected a floating-point input, got {input.dtype}")
+
+
 # -- probabilities -------------------------------------------------------------------------------------------
 
 
@@ -233,6 +240,7 @@ def binary_cross_entropy(
         )
     if input.dtype != target.dtype:
         raise RuntimeError(f"binary_cross_entropy: input is {input.dtype} but target is {target.dtype}")
+    _check_floating("binary_cross_entropy", input)
     for what, x in (("input", elements(input)), ("target", elements(target))):
         if x.size and not (x.min() >= 0 and x.max() <= 1):
             raise RuntimeError(f"binary_cross_entropy: all elements of {what} should be between 0 and 1")
@@ -280,6 +288,7 @@ def binary_cross_entropy_with_logits(
             f"binary_cross_entropy_with_logits: Target size ({list(target.shape)}) must be the same as "
             f"input size ({list(input.shape)})"
         )
+    _check_floating("binary_cross_entropy_with_logits", input)
     if pos_weight is None:
         loss = logit_loss(input, target)
     else:

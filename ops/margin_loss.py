@@ -145,7 +145,6 @@ def soft_margin_loss(
     return reduced(softplus(-target * input, threshold=math.inf), reduction)
 
 
-@each_sample
 def multi_margin_loss(
     input: Any,
     target: Any,
@@ -158,8 +157,16 @@ def multi_margin_loss(
 ) -> Any:
     """l = Σ_(c ≠ t) w[t] max(0, margin − x[t] + x[c])^p / C, p = 1 or 2; input (N, C) or (C,)."""
     reduction = chosen_reduction(size_average, reduce, reduction)
+    return reduced(_multi_margin(input, target, p, margin, weight), reduction)
+
+
+@each_sample
+def _multi_margin(input: Any, target: Any, p: int, margin: float, weight: Any) -> Any:
+    """Return `multi_margin_loss` of every row."""
     if p not in (1, 2):
         raise ValueError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {p}")
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"multi_margin_loss: Expected a vector or matrix, but got: {list(input.shape)}")
     classes, t = input.shape[-1], target.array
     if t.shape != input.shape[:-1] and not (input.ndim == 1 and t.size == 1):
         raise RuntimeError(
@@ -175,10 +182,9 @@ def multi_margin_loss(
     others = np.arange(classes) != t[..., None]
     terms = where(Tensor(others), violation if p == 1 else violation * violation, 0.0)
     loss = mean(terms, dim=-1)
-    return reduced(loss if weight is None else loss * Tensor(weight.array[t]), reduction)
+    return loss if weight is None else loss * Tensor(weight.array[t])
 
 
-@each_sample
 def multilabel_margin_loss(
     input: Any,
     target: Any,
@@ -192,6 +198,12 @@ def multilabel_margin_loss(
     Each row of target (int64, of input's shape) lists classes up to its first −1.
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
+    return reduced(_multilabel_margin(input, target), reduction)
+
+
+@each_sample
+def _multilabel_margin(input: Any, target: Any) -> Any:
+    """Return `multilabel_margin_loss` of every row."""
     if target.shape != input.shape or input.ndim not in (1, 2):
         raise RuntimeError(
             f"multilabel_margin_loss: inconsistent target size {list(target.shape)} for input of size "
@@ -199,13 +211,13 @@ def multilabel_margin_loss(
         )
     t, classes = target.array, input.shape[-1]
     listed = np.logical_and.accumulate(t >= 0, axis=-1)
-    if listed.any() and t[listed].max() >= classes:
+    if t.size and not -1 <= t.min() <= t.max() < classes:
         raise RuntimeError(f"multilabel_margin_loss: target out of range: classes are 0 to {classes - 1}")
     is_target = ((t[..., :, None] == np.arange(classes)) & listed[..., :, None]).any(-2)
     wanted = gather(input, -1, Tensor(np.where(listed, t, 0)))
     violation = clamp_min(1 - unsqueeze(wanted, -1) + unsqueeze(input, -2), 0)
     counted = listed[..., :, None] & ~is_target[..., None, :]
-    return reduced(sum(where(Tensor(counted), violation, 0.0), dim=(-2, -1)) / classes, reduction)
+    return sum(where(Tensor(counted), violation, 0.0), dim=(-2, -1)) / classes
 
 
 def multilabel_soft_margin_loss(
@@ -250,7 +262,7 @@ def gaussian_nll_loss(
 ) -> Any:
     """l = (log v + (x − t)² / v)/2, v = max(var, eps); `full` adds log(2π)/2.
 
-    var is a number, of input's shape, or of size 1 or missing along the last axis. The clamp passes gradients
+    var is a number, of input's shape, of size 1 along one of its axes, or without the last. The clamp passes gradients
     through.
     """
     if reduction not in ("mean", "sum", "none"):

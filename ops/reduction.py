@@ -89,7 +89,7 @@ tape.reduce_sum = lambda grad, axes: total(grad, axes, False)  # the gradient of
 def summed(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = Σ xᵢ over `dim`."""
     y = silently(total, x, dim, keepdim)
-    return y if x.dtype.itemsize > 2 else y.astype(x.dtype)
+    return y if x.dtype.itemsize > 2 else silently(y.astype, x.dtype)
 
 
 summed.vjp(x=lambda grad, x_shape, dim, keepdim: spread(grad, x_shape, dim, keepdim))
@@ -112,7 +112,7 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 def averaged(x: np.ndarray, *, dim: Sizes, keepdim: bool) -> np.ndarray:
     """y = Σ xᵢ / n over the n elements of `dim`."""
     y = silently(_average, x, dim, keepdim)
-    return y if x.dtype.itemsize > 2 else y.astype(x.dtype)
+    return y if x.dtype.itemsize > 2 else silently(y.astype, x.dtype)
 
 
 def _average(x: np.ndarray, dim: Sizes, keepdim: bool) -> np.ndarray:
@@ -124,7 +124,12 @@ def count(shape: Sizes, dim: Sizes) -> int:
     return math.prod([shape[i] for i in dim])
 
 
-averaged.vjp(x=lambda grad, x_shape, dim, keepdim: spread(grad / (count(x_shape, dim) or 1), x_shape, dim, keepdim))
+def _averaged_vjp(grad: Any, x_shape: Sizes, dim: Sizes, keepdim: bool) -> Any:
+    """dxᵢ = dy / n, as a product: float16 holds no n beyond 65504."""
+    return spread(grad * (1 / (count(x_shape, dim) or 1)), x_shape, dim, keepdim)
+
+
+averaged.vjp(x=_averaged_vjp)
 averaged.primitive.name = "mean"
 averaged.vmap(dim=next_dim)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd import dtypes
 from autograd.batching import next_dim
-from autograd.elementwise import SMALL
+from autograd.elementwise import SMALL, silently
 from autograd.primitive import cast, primitive
 from autograd.tensor import Tensor
 from autograd.views import in_place
@@ -33,9 +33,17 @@ def _restored(y: np.ndarray, dim: int, reverse: bool) -> np.ndarray:
     return np.moveaxis(y[::-1] if reverse else y, 0, dim)
 
 
+def _in_float32(scan: Any, *arrays: np.ndarray, **parameters: Any) -> np.ndarray:
+    """Run a scan of float16 in float32: it would stand still where a term is below half a unit of the sum."""
+    y = scan(*[x.astype(np.float32) for x in arrays], **parameters)
+    return silently(y.astype, np.float16)
+
+
 @primitive
 def summed_up(x: np.ndarray, *, dim: int, reverse: bool = False) -> np.ndarray:
     """yᵢ = Σ_{j≤i} xⱼ, or Σ_{j≥i} xⱼ if `reverse`."""
+    if x.dtype == np.float16:
+        return _in_float32(summed_up, x, dim=dim, reverse=reverse)
     if x.size > SMALL and x.dtype in FLOATS:
         shape = math.prod(x.shape[:dim]), x.shape[dim], math.prod(x.shape[dim + 1 :])
         return kernels.running_sums(x.reshape(shape), reverse=reverse).reshape(x.shape)
@@ -55,6 +63,8 @@ def product_before(x: np.ndarray, *, dim: int, reverse: bool = False) -> np.ndar
 
     With g the gradient, ∂/∂xₘ = yₘ Σ_{i>m} gᵢ Π_{m<j<i} xⱼ: no division, so zeros do no harm.
     """
+    if x.dtype == np.float16:
+        return _in_float32(product_before, x, dim=dim, reverse=reverse)
     y, before = _shifted(x, dim, reverse)
     if len(y):
         y[0] = 1
@@ -68,6 +78,8 @@ def recurrence(b: np.ndarray, a: np.ndarray, *, dim: int, reverse: bool = False)
 
     Its gradient in b is the same recurrence run the other way, μ, and its gradient in a is μ h.
     """
+    if b.dtype == np.float16:
+        return _in_float32(recurrence, b, a, dim=dim, reverse=reverse)
     h, terms = _shifted(b, dim, reverse)
     factors = _shifted(a, dim, reverse)[1]
     h[:1] = 0
@@ -160,6 +172,8 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     """Return yᵢ = xᵢ₊₁ − xᵢ along `dim`, n times over, x being `input` between `prepend` and `append`."""
     if not input.ndim:
         raise RuntimeError("diff: expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"diff: order must be non-negative but got {n}")
     dim = wrap_dim("diff", dim, input.ndim)
     x = cat([part for part in (prepend, input, append) if part is not None], dim)
     for _ in range(min(n, x.shape[dim])):

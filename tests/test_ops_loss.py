@@ -136,6 +136,27 @@ def test_cross_entropy_whose_sum_is_too_large_is_infinite_and_warns_of_nothing(r
         assert class_loss.cross_entropy(logits, target, reduction=reduction).item() == np.inf
 
 
+@every_reduction
+@pytest.mark.parametrize("shape", [(8, 5), (3, 4, 2), (5,)])
+def test_cross_entropy_of_float16_is_pytorchs(shape, reduction):
+    x, target, weight = (
+        draw(*shape).astype(np.float16),
+        classes_of(shape),
+        np.ones(shape[min(1, len(shape) - 1)], np.float16),
+    )
+    compare(
+        lambda x: class_loss.cross_entropy(x, Tensor(target), Tensor(weight), reduction=reduction),
+        lambda x: F.cross_entropy(x, torch.tensor(target), torch.tensor(weight), reduction=reduction),
+        x,
+        order=0,
+        tolerance=2e-3,
+    )
+    leaf = Tensor(x, requires_grad=True)
+    (dx,) = grad(class_loss.cross_entropy(leaf, Tensor(target)), leaf)
+    assert dx.array.dtype == np.float16
+    assert (dx.array != 0).any()
+
+
 def test_cross_entropy_of_float32_keeps_its_type():
     x, target = draw(8, 5).astype(np.float32), classes_of((8, 5))
     ours = class_loss.cross_entropy(Tensor(x), Tensor(target))
@@ -236,6 +257,14 @@ def test_pair_losses_warn_where_sizes_differ(name):
     assert_close(ours, theirs)
     with pytest.warns(UserWarning, match="target size"), pytest.raises(RuntimeError, match="size"):
         getattr(loss, name)(Tensor(x), Tensor(draw(4)))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("size", [2000, 70001])
+def test_the_mean_of_squares_of_float16_is_formed_in_float32(size, reduction):
+    x = np.full(size, 8 if reduction == "mean" else 0.25, np.float16)
+    ours = loss.mse_loss(Tensor(x), Tensor(0 * x), reduction=reduction)
+    assert_close(ours, F.mse_loss(torch.tensor(x), torch.tensor(0 * x), reduction=reduction), tolerance=1e-3)
 
 
 def test_a_broadcast_target_gets_a_gradient_of_its_own_shape():
@@ -341,6 +370,13 @@ def test_binary_losses_refuse():
         loss.binary_cross_entropy(x, Tensor(np.array([-0.1, 0.5])))
     with pytest.raises(RuntimeError, match="target is"):
         loss.binary_cross_entropy(x, Tensor(np.ones(2, np.float32)))
+    integers = Tensor(np.array([0, 1]))
+    with pytest.raises(
+        NotImplementedError, match=r"binary_cross_entropy: expected a floating-point input, got autograd\.int64"
+    ):
+        loss.binary_cross_entropy(integers, integers)
+    with pytest.raises(NotImplementedError, match="with_logits: expected a floating-point input"):
+        loss.binary_cross_entropy_with_logits(integers, integers)
     with pytest.raises(ValueError, match="must be the same as input size"):
         loss.binary_cross_entropy_with_logits(x, Tensor(np.ones(3)))
 
@@ -455,6 +491,10 @@ def test_composed_losses_refuse():
         margin_loss.gaussian_nll_loss(x, x, Tensor(np.ones(4)))
     with pytest.raises(RuntimeError, match="target out of range"):
         margin_loss.multi_margin_loss(x, Tensor(np.array([0, 4])))
+    with pytest.raises(RuntimeError, match="Expected a vector or matrix"):
+        margin_loss.multi_margin_loss(Tensor(draw(2, 2, 3)), Tensor(np.zeros((2, 2), np.int64)))
+    with pytest.raises(RuntimeError, match="target out of range"):
+        margin_loss.multilabel_margin_loss(x, Tensor(np.array([[0, -2, 1], [0, 1, 2]])))
     with pytest.raises(ValueError, match="only p == 1 and p == 2"):
         margin_loss.multi_margin_loss(x, Tensor(np.array([0, 1])), p=3)
     with pytest.raises(ValueError, match="margin must be greater than 0, got -1"):

@@ -1,6 +1,7 @@
 """Reductions, scans and softmax against PyTorch in float64."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -293,6 +294,27 @@ def test_float16_is_summed_in_float32():
     assert math.isclose(reduction.norm(Tensor(x)).item(), 400, rel_tol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["cumsum", "cumprod"])
+def test_scans_of_float16_run_in_float32(name):
+    x = np.full((5000, 2), 1 if name == "cumsum" else 1.0009765625, np.float16)
+    check(lambda x: getattr(scan, name)(x, 0), lambda x: getattr(torch, name)(x, 0), x, orders=0, tolerance=2e-3)
+    leaf = Tensor(x, requires_grad=True)
+    (grad,) = tape.grad(scan.cumsum(leaf, 0).sum(), leaf)
+    np.testing.assert_allclose(grad.array[:, 0], np.arange(5000, 0, -1), rtol=1e-3)
+
+
+def test_sum_of_float16_that_is_too_large_is_infinite_without_a_warning():
+    x = Tensor(np.full(3000, 60000, np.float16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert reduction.sum(x).item() == inf
+        assert scan.cumsum(x, 0)[-1].item() == inf
+
+
+def test_gradient_of_the_mean_of_many_float16_is_not_lost():
+    check(reduction.mean, torch.mean, np.ones(70000, np.float16), orders=1, tolerance=1e-6)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(
     "name", ["sum", "mean", "prod", "var", "std", "all", "any", "logsumexp", "norm", "cumsum", "cumprod"]
@@ -377,6 +399,7 @@ EMPTY, MATRIX, INTEGERS = Tensor(np.zeros((0, 3))), Tensor(np.ones((2, 3))), Ten
         (lambda: reduction.norm(MATRIX, "nuc"), RuntimeError, "nuc"),
         (lambda: reduction.var(MATRIX, unbiased=True, correction=1), TypeError, "not both"),
         (lambda: scan.diff(Tensor(np.array(1.0))), RuntimeError, "at least one-dimensional"),
+        (lambda: scan.diff(MATRIX, -1), RuntimeError, "non-negative but got -1"),
     ],
 )
 def test_errors(call, error, message):
