@@ -1,5 +1,6 @@
 """Activation functions: those with a kernel are primitives, as are their gradients; the rest is composed."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -97,9 +98,13 @@ def rrelu(
     generator: Generator | None = None,
 ) -> Any:
     """Return leaky_relu with slopes from U(lower, upper) in training, else their mean (Xu et al. 2015)."""
+    if not -math.inf < lower <= upper < math.inf:
+        raise RuntimeError(f"rrelu: expected finite bounds, the lower one first, got {lower} and {upper}")
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     source, dtype = (generator or default_generator).numpy, input.array.dtype
+    if dtype.kind != "f":
+        raise NotImplementedError(f"rrelu: not implemented for {dtype}")
     slope = drawn(lambda shape: Tensor(np.asarray(source.uniform(lower, upper, shape), dtype)), input.shape)
     return where(gt(input, 0), input, input * slope)
 

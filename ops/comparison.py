@@ -129,7 +129,8 @@ def close(x: np.ndarray, y: np.ndarray, *, rtol: float, atol: float, equal_nan: 
     """zᵢ = |xᵢ − yᵢ| ≤ atol + rtol |yᵢ|, or xᵢ = yᵢ."""
     near = np.equal(x, y)
     if x.dtype.kind == "f":
-        near |= np.isfinite(y) & (np.abs(x - y) <= atol + rtol * np.abs(y))
+        distance = np.abs(x - y)
+        near |= np.isfinite(distance) & (distance <= atol + rtol * np.abs(y))
         if equal_nan:
             near |= np.isnan(x) & np.isnan(y)
     elif x.dtype.kind != "b":
@@ -164,7 +165,9 @@ def is_member(x: np.ndarray, y: np.ndarray, *, assume_unique: bool, invert: bool
 
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Any:
     """Return which elements are among `test_elements`; `assume_unique` says that neither repeats any."""
-    x, y = (x if isinstance(x, Tensor) else Tensor(np.asarray(x)) for x in (elements, test_elements))
+    if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
+        raise TypeError("isin: elements or test_elements must be a Tensor")
+    x, y = _as_common(elements, test_elements)
     return is_member(x, y, assume_unique=assume_unique, invert=invert)
 
 
@@ -341,12 +344,17 @@ def as_filling(name: str, value: Any, target: np.dtype) -> Any:
     value = value.item() if isinstance(value, Tensor) else value
     if target.kind == "b":
         return np.asarray(value, target)
-    limits: Any = np.iinfo(target) if target.kind in "iu" else np.finfo(target)
-    least = -limits.max if target.kind == "u" and type(value) is int else limits.min  # -1 wraps around to 255
+    least, most = held_by(target, whole=type(value) is int)
     infinite = target.kind == "f" and not math.isfinite(value)
-    if not (least <= value <= limits.max or infinite):
+    if not (least <= value <= most or infinite):
         raise RuntimeError(f"{name}: value {value} cannot be converted to type {target} without overflow")
     return np.asarray(value).astype(target)
+
+
+def held_by(target: np.dtype, *, whole: bool) -> tuple[Any, Any]:
+    """Return the least and the greatest number that may be written into a type; a `whole` -1 wraps around to 255."""
+    limits: Any = np.iinfo(target) if target.kind in "iu" else np.finfo(target)
+    return -limits.max if target.kind == "u" and whole else limits.min, limits.max
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -484,8 +492,8 @@ clip = clamp
 @primitive(promotion="common")
 @elementwise
 def heaviside(x: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """yᵢ = 0 where xᵢ < 0, 1 where xᵢ > 0, and valuesᵢ where xᵢ = 0."""
-    return np.heaviside(x, values).astype(x.dtype)
+    """yᵢ = 1 where xᵢ > 0, valuesᵢ where xᵢ = 0, else 0, also where xᵢ is NaN."""
+    return np.where(x == 0, values, x > 0).astype(x.dtype, copy=False)
 
 
 @primitive

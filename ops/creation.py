@@ -13,7 +13,7 @@ from autograd.device import check_device
 from autograd.tensor import Tensor
 from autograd.views import assign, forgotten
 from ops.batched import batched_like
-from ops.comparison import as_filling
+from ops.comparison import as_filling, held_by
 from ops.conversion import to
 from ops.dims import array_of, as_sizes, check_sizes
 from ops.shape import clone, expand
@@ -42,8 +42,17 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     """
     array, natural = _array_of_data(data)
     target = natural if dtype is None else dtypes.as_numpy(dtype)
+    if target.kind in "iu" and target != natural and not isinstance(data, (Tensor, np.ndarray, np.generic)):
+        _check_range(array, target)
     with np.errstate(invalid="ignore", over="ignore"):
         return made(array.astype(target, order="C"), device, requires_grad)
+
+
+def _check_range(array: np.ndarray, target: np.dtype) -> None:
+    """Refuse numbers that a type of integers does not hold."""
+    least, most = held_by(target, whole=array.dtype.kind != "f")
+    if array.size and not least <= array.min() <= array.max() <= most:
+        raise RuntimeError(f"tensor: value cannot be converted to type {target} without overflow")
 
 
 def _array_of_data(data: Any) -> tuple[np.ndarray, np.dtype]:

@@ -14,7 +14,7 @@ from autograd.random import Generator, default_generator, resolve
 from autograd.tensor import Tensor
 from autograd.views import assign, detach, forgotten
 from ops.batched import drawn, draws, elements
-from ops.comparison import lt
+from ops.comparison import held_by, lt
 from ops.creation import dtype_or_default, made, zeros_like
 from ops.dims import as_sizes, check_sizes
 from ops.reduction import argmax
@@ -124,7 +124,8 @@ def normal(
         raise TypeError("normal: size is needed where both mean and std are numbers")
     shape = tuple(broadcast_shapes(*[a.shape for a in arrays])) if size is None else as_sizes("normal", (size,))
     target = tensors[0].dtype if tensors and dtype is None else dtype_or_default(dtype)
-    check_sizes("normal", shape), _floating("normal", target)
+    check_sizes("normal", shape)
+    _floating("normal", target)
     values = drawn(lambda shape: made(_standard_normal(generator, shape, target), device), shape)
     given = [x for x in (mean, std) if isinstance(x, Tensor) and x.requires_grad]
     mean, std = (detach(x) if isinstance(x, Tensor) else x for x in (mean, std))
@@ -154,18 +155,29 @@ def randint(
         low, high = 0, low
     if size is None:
         raise TypeError('randint() missing the argument "size"')
-    limits, target = (low, high), dtypes.as_numpy(np.int64 if dtype is None else dtype)
+    target = dtypes.as_numpy(np.int64 if dtype is None else dtype)
+    limits = _limits("randint", low, high, target)
     return drawn(
-        lambda shape: made(_integers("randint", generator, limits, shape).astype(target), device, requires_grad),
+        lambda shape: made(_integers(generator, limits, shape).astype(target), device, requires_grad),
         check_sizes("randint", as_sizes("randint", (size,))),
     )
 
 
-def _integers(name: str, generator: MaybeGenerator, limits: tuple[Any, Any], shape: Sizes) -> np.ndarray:
-    low, high = (operator.index(limit) for limit in limits)
+def _limits(name: str, low: Any, high: Any, dtype: np.dtype) -> tuple[int, int]:
+    """Return the limits of integers, low ≤ i < high, all of which a type holds."""
+    low, high = operator.index(low), operator.index(high)
     if low >= high:
         raise RuntimeError(f"{name}: random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    return np.asarray(resolve(generator).numpy.integers(low, high, shape))
+    least, most = (0, 1) if dtype.kind == "b" else map(int, held_by(dtype, whole=False))
+    if low < least:
+        raise RuntimeError(f"{name}: from is out of bounds for {dtype}, got {low}")
+    if high - 1 > most:
+        raise RuntimeError(f"{name}: to - 1 is out of bounds for {dtype}, got {high - 1}")
+    return low, high
+
+
+def _integers(generator: MaybeGenerator, limits: tuple[int, int], shape: Sizes) -> np.ndarray:
+    return np.asarray(resolve(generator).numpy.integers(*limits, shape))
 
 
 def randint_like(
@@ -179,10 +191,10 @@ def randint_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return `randint` of the tensor's shape and type."""
-    limits = (0, low) if high is None else (low, high)
     target = input.array.dtype if dtype is None else dtypes.as_numpy(dtype)
+    limits = _limits("randint_like", *((0, low) if high is None else (low, high)), target)
     return drawn(
-        lambda shape: made(_integers("randint_like", generator, limits, shape).astype(target), device, requires_grad),
+        lambda shape: made(_integers(generator, limits, shape).astype(target), device, requires_grad),
         input.shape,
     )
 
@@ -264,7 +276,9 @@ def _with_replacement(generator: MaybeGenerator, weights: np.ndarray, count: int
     rows = weights.reshape(-1, weights.shape[-1])
     below = np.cumsum(rows, axis=1)
     drawn = _uniform(generator, (len(rows), count), np.dtype(np.float64)) * below[:, -1:]
-    found = np.stack([np.searchsorted(b, d, side="right") for b, d in zip(below, drawn, strict=True)])
+    found = np.empty(drawn.shape, np.int64)
+    for row, b, d in zip(found, below, drawn, strict=True):
+        row[:] = np.searchsorted(b, d, side="right")
     last = weights.shape[-1] - 1 - np.argmax(rows[:, ::-1] > 0, axis=1)  # where rounding up reached the end
     return np.minimum(found, last[:, None]).reshape(*weights.shape[:-1], count)
 
@@ -278,7 +292,7 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
-    source, dtype = default_generator.numpy, logits.array.dtype
+    source, dtype = default_generator.numpy, _floating("gumbel_softmax", logits.array.dtype)
     noise = drawn(lambda shape: Tensor(source.gumbel(size=shape).astype(dtype)), logits.shape)
     soft = softmax((logits + noise) / tau, dim)
     if not hard:
@@ -329,13 +343,17 @@ def random_(
     Without limits, to one of those the type holds exactly, from 0 on.
     """
     dtype = input.array.dtype
-    if from_ is None:
-        top = 2 if dtype.kind == "b" else 2 ** MANTISSA[dtype] + 1 if dtype.kind == "f" else np.iinfo(dtype).max
-        from_, to = 0, top
-    elif to is None:
-        from_, to = 0, from_
-    limits = (from_, to)
-    return _replace(input, lambda shape: _integers("random_", generator, limits, shape), "random_")
+    if to is None:
+        from_, to = None, _exact_up_to(dtype) if from_ is None else from_
+    limits = _limits("random_", from_ or 0, to, dtype)
+    return _replace(input, lambda shape: _integers(generator, limits, shape), "random_")
+
+
+def _exact_up_to(dtype: np.dtype) -> int:
+    """Return the end of the integers from 0 on that a type holds exactly."""
+    if dtype.kind == "b":
+        return 2
+    return 2 ** MANTISSA[dtype] + 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
 
 def _check_continuous(name: str, input: Tensor) -> None:

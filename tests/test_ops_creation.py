@@ -148,6 +148,8 @@ FACTORIES = [
     lambda t: t.full((), 1, dtype=t.float64),
     lambda t: t.full((2,), t.tensor(3)), lambda t: t.eye(3), lambda t: t.eye(2, 3, dtype=t.int64),
     lambda t: t.eye(0),
+    lambda t: t.tensor([-1, 255], dtype=t.uint8), lambda t: t.tensor([-1.9, 126.9], dtype=t.int8),
+    lambda t: t.randint(0, 1, (2,), dtype=t.bool), lambda t: t.multinomial(t.zeros(0, 3), 2, replacement=True),
     lambda t: t.arange(5), lambda t: t.arange(1, 10, 3), lambda t: t.arange(5, 0, -2),
     lambda t: t.arange(0, 1, 0.3),
     lambda t: t.arange(2.5), lambda t: t.arange(1, 3, dtype=t.float64), lambda t: t.arange(3, 3),
@@ -216,6 +218,11 @@ FACTORY_ERRORS = [
     lambda t: t.ones(2, requires_grad=True).normal_(),
     lambda t: t.ones(2).log_normal_(0, -1), lambda t: t.ones(2).cauchy_(0, 0),
     lambda t: t.ones(2, requires_grad=True).numpy(),
+    lambda t: t.tensor([300], dtype=t.uint8), lambda t: t.tensor([[1e10], [0.0]], dtype=t.int8),
+    lambda t: t.tensor(float("nan"), dtype=t.int64), lambda t: t.tensor([-1.0], dtype=t.uint8),
+    lambda t: t.randint(0, 257, (2,), dtype=t.uint8), lambda t: t.randint(-129, 0, (2,), dtype=t.int8),
+    lambda t: t.randint(0, 3, (2,), dtype=t.bool), lambda t: t.randint_like(t.zeros(2, dtype=t.uint8), 1000),
+    lambda t: t.zeros(2, dtype=t.uint8).random_(0, 1000), lambda t: t.randint(0, 100000, (2,), dtype=t.float16),
 ]  # fmt: skip
 
 
@@ -266,6 +273,7 @@ DISTRIBUTIONS = [
         (-2, 2),
     ),
     (lambda g: autograd.empty(N).random_(5, generator=g), 2, 2**0.5, (0, 4)),
+    (lambda g: autograd.empty(N).random_(to=5, generator=g), 2, 2**0.5, (0, 4)),
     (lambda g: autograd.empty(N, dtype=autograd.uint8).random_(generator=g).double(), 127, 73.6, (0, 255)),
     (
         lambda g: autograd.multinomial(autograd.tensor([0.0, 1, 1, 2]), N, replacement=True, generator=g).double(),
@@ -357,7 +365,7 @@ def test_conversion_of_nan_does_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         autograd.tensor([float("nan"), float("inf")]).int()
-        autograd.tensor([float("nan")], dtype=autograd.int64)
+        autograd.tensor(np.array([np.nan]), dtype=autograd.int64)
         autograd.tensor([1e300], dtype=autograd.float64).float()
 
 

@@ -371,8 +371,6 @@ def test_type_promotion(name, left, right):
     }
     reference = {n: getattr(torch, n) for n in module}
     as_torch = torch.tensor(y) if isinstance(y, np.ndarray) else y
-    if name == "-" and left is not right and np.bool_ in (left, right):
-        pytest.skip("PyTorch refuses to mix truth values and numbers in a difference; here they are promoted")
     try:
         expected = apply(reference, torch.tensor([True, False, True]), torch.tensor(x), as_torch)
     except RuntimeError:
@@ -462,6 +460,24 @@ def test_isclose(equal_nan):
     assert comparison.allclose(Tensor(x[:1]), Tensor(x[:1]))
 
 
+def test_isclose_with_an_infinite_tolerance():
+    x, y = np.array([1.0, inf, inf, nan]), np.array([5.0, 3.0, inf, 1.0])
+    close(comparison.isclose(Tensor(x), Tensor(y), atol=inf), torch.isclose(torch.tensor(x), torch.tensor(y), atol=inf))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64"])
+def test_isin_of_a_number_compares_in_the_type_of_the_tensor(dtype):
+    x = np.array([0.1, 0.2, 1.0]).astype(dtype)
+    for number in (0.1, 1, 1.5):
+        close(comparison.isin(Tensor(x), number), torch.isin(torch.tensor(x), number))
+        close(comparison.isin(number, Tensor(x)), torch.isin(number, torch.tensor(x)))
+
+
+def test_heaviside_of_nan_is_zero():
+    x, values = np.array([nan, -1.0, 0.0, 2.0]), np.array(0.5)
+    close(comparison.heaviside(Tensor(x), Tensor(values)), torch.heaviside(torch.tensor(x), torch.tensor(values)))
+
+
 def test_equal():
     x = Tensor(np.array([1.0, 2.0]))
     assert comparison.equal(x, Tensor(np.array([1.0, 2.0])))
@@ -541,6 +557,14 @@ INTEGERS, TRUTH, REALS = Tensor(np.array([1, 2])), Tensor(np.array([True, False]
         (lambda: activation.gelu(REALS, approximate="erf"), RuntimeError, "approximate"),
         (lambda: activation.hardtanh(REALS, 1, -1), ValueError, "min_val"),
         (lambda: activation.softshrink(REALS, -1), RuntimeError, "greater or equal to 0"),
+        (
+            lambda: activation.rrelu(REALS, 0.5, 0.1),
+            RuntimeError,
+            "finite bounds, the lower one first, got 0.5 and 0.1",
+        ),
+        (lambda: activation.rrelu(REALS, 0.5, inf, training=True), RuntimeError, "finite bounds"),
+        (lambda: activation.rrelu(INTEGERS, training=True), NotImplementedError, "rrelu: not implemented for int64"),
+        (lambda: comparison.isin(1, 2), TypeError, "must be a Tensor"),
         (
             lambda: activation.prelu(Tensor(np.ones((2, 3))), Tensor(np.ones(2))),
             RuntimeError,
