@@ -215,7 +215,7 @@ def parse(index: Any, shape: Sizes) -> Index:
     fits = type(index) is tuple and 0 < len(index) <= len(shape)
     if fits and all(type(item) is Tensor and item.array.dtype == np.intp and item.array.ndim for item in index):
         return Index(None, list(index), tuple(range(len(index))))
-    items = [_item(each) for each in (index if isinstance(index, tuple) else (index,))]
+    items = list(map(_item, index if isinstance(index, tuple) else (index,)))
     spare = len(shape) - sum([_consumed(item) for item in items])
     if spare < 0:
         raise IndexError(
@@ -276,7 +276,7 @@ def _batched_item(item: Any) -> Any:
 
 def _array_item(item: Any, array: np.ndarray) -> Any:
     if array.dtype == np.uint8:
-        warnings.warn("indexing with dtype uint8 is deprecated, please use a dtype bool instead", stacklevel=4)
+        warnings.warn("indexing with dtype uint8 is deprecated, please use a dtype bool instead", stacklevel=5)
         array = array.astype(bool)
     if array.dtype.kind == "b":
         return array

@@ -10,7 +10,7 @@ A warning of such a function counts one frame more to its caller.
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,13 @@ from autograd.tensor import Tensor
 ARRAYS = (Tensor, np.ndarray, np.generic)
 FIRST = frozenset(("a", "anchor", "condition", "input", "input1", "logits", "mean", "query", "tensor", "x", "x1", "A"))
 """Names of a first parameter that is a tensor."""
-OTHERS = frozenset(("batch1", "batch2", "input2", "mask", "mat1", "mat2", "other", "source", "src", "target", "x2"))
+OTHERS = frozenset((
+    "batch1", "batch2", "input2", "mask", "mat1", "mat2", "other", "source", "src", "target", "tensor1", "tensor2",
+    "x2",
+))  # fmt: skip
 """Names of further parameters that are tensors."""
+OF_DIMS = {"movedim": {"source"}, "moveaxis": {"source"}}
+"""Functions of which they are not."""
 
 
 def refuse_others(namespace: dict[str, Any], names: Iterable[str]) -> None:
@@ -30,7 +35,7 @@ def refuse_others(namespace: dict[str, Any], names: Iterable[str]) -> None:
         function = namespace[name]
         if inspect.isfunction(function) and not hasattr(function, "primitive") and _takes_tensor(function):
             namespace[name] = refusing(function, name)
-            namespace[name].__module__ = namespace["__name__"]  # where `pickle` finds it
+            namespace[name].__module__ = namespace["__name__"]
 
 
 def _takes_tensor(function: Callable[..., Any]) -> bool:
@@ -40,19 +45,23 @@ def _takes_tensor(function: Callable[..., Any]) -> bool:
 
 def refusing(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Return `function`, called `name`, whose failures say which argument is no tensor, if it is that."""
+    others = OTHERS - OF_DIMS.get(name, set())
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            _explain(name, _tensors_of(function, args, kwargs), isinstance(error, AttributeError))
+            _explain(name, _tensors_of(function, args, kwargs, others), isinstance(error, AttributeError))
             raise
 
+    call.__name__ = call.__qualname__ = name  # where `pickle` finds it; `clip` is `clamp` under another name
     return call
 
 
-def _tensors_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _tensors_of(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], others: Set[str]
+) -> dict[str, Any]:
     """Return the arguments, by name, that are to be tensors; those that are None by default may be."""
     signature = inspect.signature(function)
     try:
@@ -61,7 +70,7 @@ def _tensors_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
         return {}
     first = next(iter(signature.parameters))
     optional = {name for name, parameter in signature.parameters.items() if parameter.default is None}
-    return {name: x for name, x in given.items() if name in {first, *OTHERS} and not (x is None and name in optional)}
+    return {name: x for name, x in given.items() if name in {first, *others} and not (x is None and name in optional)}
 
 
 def _explain(name: str, arguments: dict[str, Any], numbers: bool) -> None:

@@ -99,6 +99,7 @@ def test_the_argument_is_named() -> None:
         (lambda: autograd.sort(5), "sort: argument 'input' must be a Tensor, not int"),
         (lambda: F.kl_div(x, "a"), "kl_div: argument 'target' must be a Tensor, not str"),
         (lambda: linalg.norm([1.0]), "norm: argument 'A' must be a Tensor, not list"),
+        (lambda: autograd.addcmul(x, x, 2.0), "addcmul: argument 'tensor2' must be a Tensor, not float"),
         (lambda: autograd.logical_and(x, [1.0]), "logical_and: argument 'y' must be a Tensor, not list"),
     ):
         with pytest.raises(TypeError, match=re.escape(message)):
@@ -116,7 +117,7 @@ def test_other_failures_are_as_they_were() -> None:
 
 
 def test_functions_are_found_where_they_stand() -> None:
-    for function in (autograd.sort, F.pad, linalg.norm):
+    for function in (autograd.sort, autograd.clip, F.pad, linalg.norm):
         assert pickle.loads(pickle.dumps(function)) is function
         assert copy.deepcopy(function) is function
 
@@ -134,6 +135,8 @@ def test_functions_are_found_where_they_stand() -> None:
         (lambda x: F.l1_loss(x, x, size_average=False), "deprecated"),
         (lambda x: F.binary_cross_entropy_with_logits(x, x, size_average=False), "deprecated"),
         (lambda x: F.soft_margin_loss(x, x, reduce=True), "deprecated"),
+        (lambda x: F.multi_margin_loss(x, autograd.tensor([0, 1]), reduce=True), "deprecated"),
+        (lambda x: x[autograd.tensor([1, 0], dtype=autograd.uint8)], "indexing with dtype uint8"),
     ],
 )
 def test_warnings_point_to_the_caller(call: Any, says: str) -> None:
