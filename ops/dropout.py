@@ -44,8 +44,7 @@ masked_scale.vmap()
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Zero elements with probability p, scale the rest by 1 / (1 − p); outside training return the input."""
-    _check("dropout", input, p)
-    if not training or p == 0 or not input.array.size:
+    if _drops_nothing("dropout", input, p, training):
         return input
     if active():
         y = input * _noise(input.shape, p, input.array.dtype)
@@ -98,8 +97,7 @@ def _warn_rank(name: str, dims: int, ndim: int) -> None:
 
 
 def _feature_dropout(name: str, input: Any, p: float, training: bool, inplace: bool, *, unbatched: bool = False) -> Any:
-    _check(name, input, p)
-    if not training or p == 0 or not input.array.size:
+    if _drops_nothing(name, input, p, training):
         return input
     y = input * _noise(_channel_shape(name, input, unbatched), p, input.array.dtype)
     return _put(f"{name}_", input, y) if inplace else y
@@ -119,8 +117,7 @@ def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, in
 
 def _alpha_dropout(name: str, input: Any, p: float, training: bool, inplace: bool) -> Any:
     """y = a (x b − λα (1 − b)) + a λα p, a = ((1 − p) (1 + p (λα)²))^(−1/2), b the mask of ones and zeros."""
-    _check(name, input, p)
-    if not training or p == 0 or not input.array.size:
+    if _drops_nothing(name, input, p, training):
         return input
     if p == 1:
         y = input * 0.0
@@ -147,13 +144,17 @@ def _channel_shape(name: str, input: Tensor, unbatched: bool) -> tuple[int, ...]
     return shape[:kept] + (1,) * (len(shape) - kept)
 
 
-def _check(name: str, input: Any, p: float) -> None:
+def _drops_nothing(name: str, input: Any, p: float, training: bool) -> bool:
+    """Check the arguments; return whether the input stays as it is."""
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}: input must be a Tensor, not {type(input).__name__}")
     if not 0 <= p <= 1:
         raise ValueError(f"{name}: dropout probability has to be between 0 and 1, but got {p}")
+    if not training or p == 0 or not input.array.size:
+        return True
     if input.array.dtype.kind != "f":
         raise RuntimeError(f"{name}: expected a floating-point input, got {input.dtype}")
+    return False
 
 
 def _put(name: str, input: Tensor, y: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Elementary functions of each element.
 
-Large arrays take a fused kernel for exp, tanh and sigmoid; NumPy's own loops are quicker on small ones.
+Large arrays take a fused kernel for exp, expm1, tanh and sigmoid; NumPy's own loops are quicker on small ones.
 """
 
 import math

@@ -128,6 +128,8 @@ def column_stack(tensors: Sequence[Any]) -> Any:
 
 def block_diag(*tensors: Any) -> Any:
     """Return the matrix with the given ones along its diagonal and zeros elsewhere."""
+    if not tensors:
+        return Tensor(np.zeros((1, 0), dtypes.default_float()))
     blocks = _of_one_type([atleast_2d(x) for x in _tensors("block_diag", tensors)])
     dtype = (blocks[0].array if isinstance(blocks[0], Tensor) else blocks[0]).dtype
     width = sum(x.shape[1] for x in blocks)
@@ -173,6 +175,9 @@ def _along_one(x: Any, where: list[int]) -> Any:
 
 def cartesian_prod(*tensors: Any) -> Any:
     """Return all combinations of one element from each vector, as rows."""
+    for x in _tensors("cartesian_prod", tensors):
+        if x.ndim != 1:
+            raise RuntimeError(f"cartesian_prod: Expect a 1D vector, but got shape {list(x.shape)}")
     if len(tensors) == 1:
         return tensors[0]
     return stack([ravel(x) for x in meshgrid(*tensors)], 1)

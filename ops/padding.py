@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from autograd.primitive import primitive
+from ops.comparison import as_filling
+from ops.dims import array_of
 from ops.indexing import indexed
 from ops.shape import clone
 from ops.slicing import sliced
@@ -41,11 +43,11 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     """
     before, after = _widths(pad, input.ndim)
     if mode == "constant":
-        return _constant(input, before, after, 0 if value is None else value)
+        return _constant(input, before, after, value or 0)
     if mode not in POSITIONS:
         raise NotImplementedError(f"pad: Unrecognised padding mode {mode}")
     if value is not None and value != 0:
-        raise ValueError(f"pad: Padding mode {mode!r} doesn't take in value argument")
+        raise RuntimeError(f"pad: Padding mode {mode!r} doesn't take in value argument")
     if not any(before + after):
         return clone(input)
     for dim, (b, a) in enumerate(zip(before, after, strict=True)):
@@ -80,7 +82,8 @@ def _constant(input: Any, before: Sizes, after: Sizes, value: float) -> Any:
         cut = [slice(max(-b, 0), n - max(-a, 0)) for b, n, a in zip(before, input.shape, after, strict=True)]
         input = sliced(input, index=tuple(cut))
         before, after = (tuple([max(width, 0) for width in widths]) for widths in (before, after))
-    return bordered(input, before=before, after=after, value=value)
+    filling = as_filling("pad", value, array_of(input).dtype) if value else 0
+    return bordered(input, before=before, after=after, value=filling)
 
 
 def _reflected(before: int, size: int, after: int, dim: int) -> np.ndarray:

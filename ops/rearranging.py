@@ -151,6 +151,8 @@ def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
         if len(steps) != 1:
             raise RuntimeError(f"roll: shifts and dimensions must align. shifts: {len(steps)}, dims:0")
         return reshape(rolled(ravel(input), shifts=steps, dims=(0,)), tuple(input.shape))
+    if not input.ndim:
+        raise IndexError(f"roll: Dimension specified as {dims} but tensor has no dimensions")
     axes = tuple([wrap_dim("roll", dim, input.ndim) for dim in as_sizes("roll", (dims,))])
     if len(steps) != len(axes):
         raise RuntimeError(f"roll: shifts and dimensions must align. shifts: {len(steps)}, dims:{len(axes)}")

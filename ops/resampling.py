@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograd.tensor import Tensor
+from ops.dims import array_of
 from ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ops.selecting import index_select
 
@@ -41,7 +42,14 @@ def interpolate(
     if antialias and (mode not in ("bilinear", "bicubic") or dims != 2):
         raise ValueError("interpolate: antialias is only supported for bilinear and bicubic modes, on 4D inputs")
     _check_mode(mode, dims, align_corners)
+    if mode in DIMS_OF_MODE and array_of(input).dtype.kind != "f":
+        raise NotImplementedError(f"interpolate: mode {mode!r} is not implemented for {input.dtype}")
     sizes, scales = _sizes(input, size, scale_factor, recompute_scale_factor)
+    if min(*input.shape[2:], *sizes) <= 0:
+        raise RuntimeError(
+            "interpolate: Input and output sizes should be greater than 0, but got input "
+            f"{list(input.shape[2:])} output {list(sizes)}"
+        )
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, sizes)
     y = input
@@ -106,17 +114,9 @@ def _sizes(
     if size is not None:
         if recompute:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-        return _positive(tuple(map(operator.index, values))), (None,) * dims
-    sizes = _positive(tuple([math.floor(n * s) for n, s in zip(input.shape[2:], values, strict=True)]))
+        return tuple(map(operator.index, values)), (None,) * dims
+    sizes = tuple([math.floor(n * s) for n, s in zip(input.shape[2:], values, strict=True)])
     return sizes, (None,) * dims if recompute else tuple(map(float, values))
-
-
-def _positive(sizes: tuple[int, ...]) -> tuple[int, ...]:
-    if min(sizes) <= 0:
-        raise RuntimeError(
-            f"interpolate: Input and output sizes should be greater than 0, but got output {list(sizes)}"
-        )
-    return sizes
 
 
 def _taps(mode: str, size: int, outputs: int, scale: float | None, align_corners: bool) -> Taps:

@@ -1,8 +1,7 @@
 """Views by shape: the same elements in the same memory, laid out otherwise.
 
-Four primitives (`reshaped`, `permuted`, `expanded`, and `packed`, which copies) carry every function below.
-Only
-`reshape`, `flatten` and their relatives copy, and only where no strides describe the result.
+Three primitives (`reshaped`, `permuted`, `expanded`) carry most functions below. `reshape`, `flatten` and their
+relatives copy only where no strides describe the result; `clone`, `packed` and `contiguous` are there to copy.
 """
 
 import math

@@ -144,6 +144,8 @@ def test_upsample_is_interpolate():
         ((2, 3, 4), {"size": 2, "align_corners": True}, ValueError, "align_corners option can only be set"),
         ((2, 3, 4), {"size": (2, 2)}, ValueError, "same number of spatial dimensions"),
         ((2, 3, 4), {"size": 0}, RuntimeError, "greater than 0"),
+        ((2, 3, 0), {"size": 2}, RuntimeError, r"greater than 0, but got input \[0\] output \[2\]"),
+        ((2, 3, 0), {"size": 2, "mode": "linear"}, RuntimeError, "greater than 0"),
         ((2, 3), {"size": 2}, NotImplementedError, "expected 3D, 4D or 5D"),
     ],
 )
@@ -152,6 +154,15 @@ def test_interpolate_refuses(shape, options, error, message):
         functional.interpolate(Tensor(draw(*shape)), **options)
     with pytest.raises(error):
         F.interpolate(torch.tensor(draw(*shape)), **options)
+
+
+def test_interpolate_refuses_weighted_sums_of_integers():
+    for mode, dims in (("linear", 1), ("bilinear", 2), ("bicubic", 2), ("trilinear", 3)):
+        shape = (1, 1, *[3] * dims)
+        with pytest.raises(NotImplementedError, match=f"mode '{mode}' is not implemented for"):
+            functional.interpolate(Tensor(np.ones(shape, np.int64)), scale_factor=2, mode=mode)
+        with pytest.raises(NotImplementedError):
+            F.interpolate(torch.ones(shape, dtype=torch.int64), scale_factor=2, mode=mode)
 
 
 FOLDS = [

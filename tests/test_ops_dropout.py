@@ -174,8 +174,9 @@ def test_refuses_what_is_no_probability(function, p):
 @every_dropout
 def test_refuses_integers_and_arrays(function):
     x = np.ones(SHAPES.get(function, (3, 4)), np.int64)
+    assert function(integers := Tensor(x), 0.5, training=False) is integers
     with pytest.raises(RuntimeError, match=r"floating-point input, got autograd\.int64"):
-        function(Tensor(x), 0.5)
+        function(Tensor(x), 0.5, training=True)
     with pytest.raises(TypeError, match="input must be a Tensor, not ndarray"):
         function(x, 0.5)
 

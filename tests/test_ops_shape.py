@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 
 import autograd
+import nn
 from autograd import Tensor
 from tests.against_torch import compare, draw
 
 torch = pytest.importorskip("torch")
+
+
+def functional(t):
+    """Return the functions of networks of the library `t`."""
+    return (torch.nn if t is torch else nn).functional
+
 
 # name, call, shape: `call` is written once, for both libraries' tensors.
 VIEWS = [
@@ -121,6 +128,7 @@ JOINS = [
     ("dstack", lambda x, y, t: t.dstack([x, y]), (2, 3), (2, 3)),
     ("column_stack", lambda x, y, t: t.column_stack([x, y]), (2,), (2, 3)),
     ("block_diag", lambda x, y, t: t.block_diag(x, y), (2, 3), (2,)),
+    ("block_diag_of_none", lambda x, y, t: t.block_diag() + 0 * x.sum(), (2,), (2,)),
     ("meshgrid", lambda x, y, t: t.meshgrid(x, y, indexing="ij")[1], (2,), (3,)),
     ("meshgrid_xy", lambda x, y, t: t.meshgrid([x, y], indexing="xy")[0], (2,), (3,)),
     ("cartesian_prod", lambda x, y, t: t.cartesian_prod(x, y), (2,), (3,)),
@@ -326,6 +334,13 @@ ERRORS = [
     (lambda x, t: x.flip(2), (2, 3)),
     (lambda x, t: x.roll((1, 2), 0), (2, 3)),
     (lambda x, t: x.rot90(1, (0, 0)), (2, 3)),
+    (lambda x, t: x.roll(1, 0), ()),
+    (lambda x, t: t.cartesian_prod(x), (2, 3)),
+    (lambda x, t: t.cartesian_prod(x, t.zeros(2)), ()),
+    (lambda x, t: t.movedim(x, (0, 1), (1, 1)), (2, 3)),
+    (lambda x, t: functional(t).pad(x.byte(), (1, 1), value=300), (3,)),
+    (lambda x, t: functional(t).pad(x.long(), (1, 1), value=float("nan")), (3,)),
+    (lambda x, t: functional(t).pad(x, (1, 1), "reflect", value=1.0), (1, 1, 3)),
     (lambda x, t: x.tril(), (3,)),
     (lambda x, t: t.cat([x, t.zeros(2, 2)]), (2, 3)),
     (lambda x, t: t.cat([x, x[0]]), (2, 3)),
