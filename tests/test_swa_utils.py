@@ -119,6 +119,36 @@ def test_running_statistics_are_computed_anew(momentum):
     optim.swa_utils.update_bn(iter(()), nn.Linear(2, 2))
 
 
+@pytest.mark.parametrize("choice", CHOICES)
+def test_averages_of_another_type_than_the_values(choice):
+    """The kernel, which takes one type, must not see them."""
+    options = CHOICES[choice](swa_utils)
+    results = []
+    for average, value in ((np.float32, np.float64), (np.float64, np.float32), (np.float32, np.float16)):
+        model = nn.Linear(40, 30)
+        averaged = swa_utils.AveragedModel(model.to(average), **options)
+        rng = np.random.default_rng(0)
+        for _ in range(3):
+            model.to(value)
+            with autograd.no_grad():
+                for p in model.parameters():
+                    p.copy_(autograd.tensor(np.round(rng.standard_normal(tuple(p.shape)) * 64) / 64))
+            averaged.update_parameters(model)
+        assert averaged.module.weight.array.dtype == average
+        results.append(averaged.module.weight.detach().numpy())
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(results[2], results[1], rtol=1e-2, atol=1e-2)
+
+
+def test_running_statistics_that_fail_leave_the_model_as_it_was():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3, momentum=0.3)).eval()
+    with pytest.raises(RuntimeError, match="Linear"):
+        swa_utils.update_bn([autograd.ones(4, 2), autograd.ones(4, 5)], model)
+    assert model[1].momentum == 0.3
+    assert not model.training
+    assert not model[1].training
+
+
 GRID = {"swa_lr": [0.05, [0.5, 0.01]], "anneal_epochs": [0, 1, 10], "anneal_strategy": ["cos", "linear"]}
 
 

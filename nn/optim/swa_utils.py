@@ -89,10 +89,12 @@ def _check_decay(decay: float) -> None:
 
 def _average(averages: Tensors, values: Tensors, weight: float) -> bool:
     """Move all averages by the share `weight` of their distance from their values, if the kernel takes them."""
-    arrays = [each.array for each in averages]
-    if not all(x.dtype == arrays[0].dtype and x.dtype in (np.float32, np.float64) and x.flags.carray for x in arrays):
+    arrays, given = [each.array for each in averages], [each.array for each in values]
+    kinds = {x.dtype for x in (*arrays, *given)}
+    fits = all(a.flags.carray and a.shape == x.shape for a, x in zip(arrays, given, strict=True))
+    if not fits or len(kinds) != 1 or not kinds <= {np.dtype(np.float32), np.dtype(np.float64)}:
         return False
-    lists.average(arrays, [each.array for each in values], weight)
+    lists.average(arrays, given, weight)
     for each in averages:
         mark_written(each, "AveragedModel.update_parameters")
     return True
@@ -184,11 +186,13 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None
-    for input in loader:
-        model(input[0] if isinstance(input, (list, tuple)) else input)
-    for layer, momentum in layers.items():
-        layer.momentum = momentum
-    model.train(was_training)
+    try:
+        for input in loader:
+            model(input[0] if isinstance(input, (list, tuple)) else input)
+    finally:
+        for layer, momentum in layers.items():
+            layer.momentum = momentum
+        model.train(was_training)
 
 
 class SWALR(LRScheduler):
