@@ -251,6 +251,16 @@ def test_dense_windows_are_seen_whole():
     assert field.window(0, 2) == (slice(0, 13), slice(6, 21))
 
 
+def test_a_layer_that_is_called_twice_counts_twice():
+    pool, relu = nn.MaxPool2d(2), nn.ReLU()
+    shared = nn.Sequential(nn.Conv2d(1, 1, 3), relu, pool, nn.Conv2d(1, 1, 3), relu, pool)
+    apart = nn.Sequential(
+        nn.Conv2d(1, 1, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3), nn.ReLU(), nn.MaxPool2d(2)
+    )
+    assert str(receptive_field(shared)) == str(receptive_field(apart))
+    assert [row.path for row in receptive_field(shared).rows] == ["0", "2", "3", "5"]
+
+
 def test_receptive_field_prints_a_row_for_each_layer_with_windows():
     model = nn.Sequential(
         nn.Conv2d(1, 8, 5, padding=2), nn.ReLU(), nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(8, 8, (3, 5)))
@@ -339,6 +349,18 @@ def test_a_whole_classifier_slides_over_a_larger_image():
             np.testing.assert_allclose(scores[:, :, i, j], model(patch), rtol=1e-12, atol=1e-12)
     assert receptive_field(dense).size == (8, 8)
     assert receptive_field(dense).jump == (2, 2)
+
+
+def test_layers_that_are_called_twice_are_so_in_the_copy():
+    conv, tanh = nn.Conv2d(2, 2, 3), nn.Tanh()
+    linear = nn.utils.parametrizations.weight_norm(nn.Linear(2 * 2 * 2, 3))
+    model = nn.Sequential(conv, tanh, conv, tanh, nn.Flatten(), linear, tanh, nn.Linear(3, 4)).double()
+    dense = fully_convolutional(model, (2, 6, 6))
+    assert dense[0] is dense[2]
+    assert dense[0] is not conv
+    assert [type(layer) for layer in dense[4:]] == [nn.Conv2d, nn.Tanh, nn.Conv2d]
+    image = draw_tensor(3, 2, 6, 6)
+    np.testing.assert_allclose(dense(image).flatten(1).detach(), model(image).detach(), rtol=1e-12, atol=1e-12)
 
 
 def test_the_classifier_itself_stays_as_it_was():

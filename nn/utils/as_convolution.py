@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -42,11 +43,11 @@ def linear_to_conv(linear: Linear, input_size: Sequence[int]) -> Conv2d | Conv1d
         )
     kind = Conv1d if len(size) == 2 else Conv2d
     conv = kind(size[0], linear.out_features, size[1:], bias=linear.bias is not None, dtype=linear.weight.dtype)
-    for name, parameter in linear.named_parameters():
-        own = getattr(conv, name)
-        with no_grad():
-            own.copy_(parameter.reshape(own.shape))
-        own.requires_grad_(parameter.requires_grad)
+    for own, given in ((conv.weight, linear.weight), (conv.bias, linear.bias)):
+        if own is not None and given is not None:
+            with no_grad():
+                own.copy_(given.reshape(own.shape))
+            own.requires_grad_(given.requires_grad)
     return conv.train(linear.training)
 
 
@@ -64,7 +65,8 @@ def fully_convolutional(model: Sequential, input_size: Sequence[int]) -> Sequent
     flat = [i for i, (_, layer) in enumerate(layers(model, "fully_convolutional")) if isinstance(layer, Flatten)]
     if len(flat) != 1:
         raise ValueError(f"fully_convolutional: the model must have exactly one Flatten, it has {len(flat)}")
-    named = [(path, copy.deepcopy(layer)) for path, layer in layers(model, "fully_convolutional")]
+    copies: dict[int, Any] = {}  # one for each layer, however often it is called
+    named = [(path, copy.deepcopy(layer, copies)) for path, layer in layers(model, "fully_convolutional")]
     before = Sequential(*(layer for _, layer in named[: flat[0]]))
     size = _output_size(before, input_size)
     for path, layer in named[flat[0] + 1 :]:

@@ -142,7 +142,7 @@ def layers(model: Module, who: str, path: str = "") -> Iterator[tuple[str, Modul
     if not isinstance(model, Module):
         raise TypeError(f"{who}: expected a module, got {type(model).__name__}")
     if isinstance(model, Sequential) and type(model).forward is Sequential.forward:
-        for name, child in model.named_children():
+        for name, child in model._modules.items():
             yield from layers(child, who, f"{path}.{name}" if path else name)
     else:
         yield path, model
