@@ -60,6 +60,14 @@ def test_fused_layers_compute_both(kind, bias, affine):
         np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_fused_layers_keep_the_layers_type(bias):
+    for _, lib_nn in LIBRARIES:
+        layer, bn = lib_nn.Conv1d(2, 3, 1, bias=bias).float().eval(), lib_nn.BatchNorm1d(3).double().eval()
+        fused = lib_nn.utils.fuse_conv_bn_eval(layer, bn)
+        assert fused.weight.dtype == fused.bias.dtype == layer.weight.dtype
+
+
 def test_what_cannot_be_fused_is_named():
     layer, bn = nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)
     with pytest.raises(AssertionError, match="only for eval"):

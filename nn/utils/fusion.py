@@ -90,6 +90,6 @@ def _fused(
     scale = scale if gamma is None else scale * gamma
     bias = zeros_like(mean) if b is None else b
     weight = (w * scale.reshape(shape)).to(w.dtype).detach()
-    shifted = ((bias - mean) * scale).to(bias.dtype if b is not None else w.dtype)
-    shifted = (shifted if beta is None else shifted + beta).detach()
+    shifted = (bias - mean) * scale
+    shifted = (shifted if beta is None else shifted + beta).to(w.dtype if b is None else b.dtype).detach()
     return Parameter(weight, w.requires_grad), Parameter(shifted, bias.requires_grad)
