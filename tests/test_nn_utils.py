@@ -132,6 +132,15 @@ def test_norms_that_are_not_finite(value):
         np.testing.assert_array_equal(mine, other)
 
 
+def test_a_norm_of_mixed_types_has_their_common_one():
+    totals = []
+    for lib, lib_nn in LIBRARIES:
+        grads = [lib.ones(2, dtype=lib.float16), lib.ones(3, dtype=lib.float32) * 1e5]
+        totals.append(lib_nn.utils.get_total_norm(grads).numpy())
+    assert totals[0].dtype == totals[1].dtype
+    np.testing.assert_allclose(*totals, rtol=1e-6)
+
+
 def test_clipping_of_one_tensor_of_none_and_of_an_empty_generator():
     (p,) = with_gradients(autograd, [(3,)])
     before = p.grad.numpy().copy()

@@ -61,7 +61,8 @@ def get_total_norm(
     arrays = [x.array for x in _listed(tensors)]
     if not arrays:
         return Tensor(np.zeros((), dtypes.default_float()))
-    total = _norm(np.stack([_norm(array, p) for array in arrays]), p).astype(arrays[0].dtype)
+    kind = np.result_type(*{array.dtype for array in arrays})
+    total = _norm(np.stack([_norm(array, p) for array in arrays]), p).astype(kind)
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(
             f"clip_grad_norm_: The total norm of order {p} for gradients from `parameters` is non-finite ({total}), "
