@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -225,6 +226,37 @@ def test_cached_values_are_computed_once():
     assert module.weight is not first
 
 
+def test_an_assignment_that_fails_changes_nothing():
+    class Split(nn.Module):
+        wrong = False
+
+        def forward(self, a, b):
+            return a + b
+
+        def right_inverse(self, x):
+            return x * 0.25, (x * 0.75).double() if self.wrong else x * 0.75
+
+    module, split = nn.Linear(2, 3), Split()
+    parametrize.register_parametrization(module, "weight", split)
+    before = {name: x.clone() for name, x in module.state_dict().items()}
+    split.wrong = True
+    with pytest.raises(ValueError, match="dtype autograd.float64 while `original` 1 has dtype autograd.float32"):
+        module.weight = autograd.ones(3, 2)
+    assert all(autograd.equal(x, before[name]) for name, x in module.state_dict().items())
+
+
+def test_each_thread_has_cached_values_of_its_own():
+    module = parametrizations.weight_norm(nn.Linear(2, 2))
+
+    def look():
+        with autograd.no_grad():
+            return module.weight
+
+    with parametrize.cached(), ThreadPoolExecutor(1) as pool:
+        assert not pool.submit(look).result().requires_grad
+        assert module.weight.requires_grad
+
+
 def test_copies_are_apart_and_pickles_refused():
     module = parametrizations.weight_norm(nn.Linear(3, 2))
     twin = copy.deepcopy(module)
@@ -285,6 +317,16 @@ def register(*arguments, twice=False, **options):
     if twice:
         parametrize.register_parametrization(module, "weight", nn.Identity())
     return parametrize.register_parametrization(module, "weight", Wrong(*arguments), **options)
+
+
+def test_a_registration_that_fails_leaves_the_tensor_as_it_was():
+    for forward, error in ((lambda x: x[0], ValueError), (lambda x: x.no_such_method(), AttributeError)):
+        module = nn.Linear(2, 3)
+        before = module.weight.detach().numpy().copy()
+        with pytest.raises(error):
+            parametrize.register_parametrization(module, "weight", Wrong(forward, lambda x: x * 2))
+        assert type(module) is nn.Linear
+        np.testing.assert_array_equal(module.weight.detach().numpy(), before)
 
 
 @pytest.mark.parametrize("twice", [False, True])

@@ -6,6 +6,7 @@ trained lies in `module.parametrizations.<name>` as `original`, or `original0`, 
 
 import copy
 import functools
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from autograd.grad_mode import no_grad
 from autograd.tensor import Tensor
 from nn.containers import ModuleDict, ModuleList
 from nn.module import Module
-from nn.parameter import Parameter, rebind
+from nn.parameter import Parameter
 
 __all__ = [
     "ParametrizationList",
@@ -27,8 +28,8 @@ __all__ = [
 ]
 
 
-class _Cache:
-    """What tensors were computed inside `cached`, by module and name."""
+class _Cache(threading.local):
+    """What tensors this thread computed inside `cached`, by module and name."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -64,7 +65,7 @@ class ParametrizationList(ModuleList):
             raise ValueError("ParametrizationList requires one or more modules.")
         super().__init__(modules)
         self.unsafe = unsafe
-        dtype, shape = original.dtype, original.shape
+        before, dtype, shape = original.data, original.dtype, original.shape
         new = self._inverse(original, lenient=True)
         self.is_tensor = isinstance(new, Tensor)
         self.ntensors = 1 if self.is_tensor else len(new)
@@ -74,13 +75,17 @@ class ParametrizationList(ModuleList):
                     "When `right_inverse` outputs one tensor, it may not change the dtype: "
                     f"original {dtype}, right_inverse(original) {new.dtype}"
                 )
-            rebind(original, new.array)
+            original.data = new
             _register(self, "original", original)
         else:
             for i, each in enumerate(new):
                 _register(self, f"original{i}", _like(original, each))
         if not unsafe:
-            check_unchanged(self(), dtype, shape)
+            try:
+                check_unchanged(self(), dtype, shape)
+            except Exception:
+                original.data = before
+                raise
 
     def _inverse(self, value: Any, lenient: bool = False) -> Any:
         """Return what the parametrizations make `value` from; if `lenient`, passing over those without one."""
@@ -132,7 +137,8 @@ class ParametrizationList(ModuleList):
                     f"The tensor returned by `right_inverse` has dtype {each.dtype} while `original` {i} "
                     f"has dtype {original.dtype}"
                 )
-            rebind(original, each.array.copy())
+        for original, each in zip(self.originals(), values, strict=True):
+            original.data = Tensor(each.array.copy())
 
     def forward(self) -> Any:
         """Return the parametrized tensor."""
@@ -285,7 +291,7 @@ def remove_parametrizations(module: Any, tensor_name: str, leave_parametrized: b
     if parametrizations.is_tensor:
         plain = parametrizations.original
         if leave_parametrized:
-            rebind(plain, value.array.copy())
+            plain.data = Tensor(value.array.copy())
     else:
         plain = Parameter(value.detach().clone()) if value.requires_grad else value
     del module.parametrizations[tensor_name]
