@@ -12,6 +12,8 @@ from nn import init as initial
 from nn.module import Module
 from nn.parameter import empty_parameter
 
+_CALLER = 5  # whom a warning about softmax without `dim` is for, in frames: who calls the module
+
 
 class _InPlace(Module):
     def __init__(self, inplace: bool = False) -> None:
@@ -366,7 +368,7 @@ class Softmax(_AlongDim):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return softmax(x)."""
-        return F.softmax(input, self.dim)
+        return F.softmax(input, self.dim, _CALLER)
 
 
 class LogSoftmax(_AlongDim):
@@ -374,7 +376,7 @@ class LogSoftmax(_AlongDim):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return log(softmax(x))."""
-        return F.log_softmax(input, self.dim)
+        return F.log_softmax(input, self.dim, _CALLER)
 
 
 class Softmin(_AlongDim):
@@ -382,7 +384,7 @@ class Softmin(_AlongDim):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return softmin(x)."""
-        return F.softmin(input, self.dim)
+        return F.softmin(input, self.dim, _CALLER)
 
 
 class Softmax2d(Module):

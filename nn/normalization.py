@@ -118,7 +118,7 @@ class _BatchNorm(_ChannelNorm):
         """Normalise by the batch's statistics, or outside training by the running estimates, if kept."""
         self._check_input_dim(input)
         momentum = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.num_batches_tracked is not None:
+        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
             count = innermost(self.num_batches_tracked)
             write(count, count.array + 1, "batch_norm")
             if self.momentum is None:

@@ -264,6 +264,15 @@ def test_batch_norm_in_eval_does_not_depend_on_the_batch() -> None:
     np.testing.assert_allclose(layer(x[1:2]).array, layer(x)[1:2].array, rtol=1e-6, atol=1e-6)
 
 
+def test_batch_norm_that_no_longer_tracks_counts_no_batches(torch: Any) -> None:
+    for library, n in ((autograd, nn), (torch, torch.nn)):
+        layer = n.BatchNorm1d(2)
+        layer(library.ones(3, 2))
+        layer.track_running_stats = False
+        layer(library.ones(3, 2))
+        assert layer.num_batches_tracked.item() == 1
+
+
 def test_checkpoints_without_num_batches_tracked_load() -> None:
     layer = nn.BatchNorm2d(2)
     old = {key: x for key, x in layer.state_dict().items() if key != "num_batches_tracked"}
@@ -334,6 +343,13 @@ def test_deprecated_reduction_flags_warn_and_work() -> None:
         assert nn.MSELoss(size_average=False).reduction == "sum"
     with pytest.warns(UserWarning, match="reduction='none'"):
         assert nn.CrossEntropyLoss(reduce=False).reduction == "none"
+
+
+@pytest.mark.parametrize("kind", [nn.Softmax, nn.LogSoftmax, nn.Softmin])
+def test_a_dimension_left_out_is_warned_of_where_the_module_is_called(kind: Any) -> None:
+    with pytest.warns(UserWarning, match="Implicit dimension choice") as caught:
+        kind()(Tensor(np.ones((2, 3), np.float32)))
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_max_pool_can_return_indices(torch: Any) -> None:
