@@ -43,7 +43,8 @@ def undisturbed(model: Module) -> Iterator[None]:
             own.update(training=training, _hooks=hooks)
         for own, name, buffer, values in buffers:
             own[name] = buffer
-            buffer.array[...] = values
+            if buffer.array.flags.writeable:  # else nobody wrote to it
+                buffer.array[...] = values
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

@@ -167,6 +167,12 @@ def test_the_model_is_left_as_it_was() -> None:
     assert len(model.layers[0]._hooks.forward) == 1
 
 
+def test_a_model_with_memory_nobody_may_write_to() -> None:
+    model = nn.BatchNorm1d(3)
+    model.running_mean.array.flags.writeable = False
+    assert nn.summary(model, (2, 3)).total_parameters == 6
+
+
 def test_the_model_is_left_as_it_was_by_an_error() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(4, 3))
     with pytest.raises(RuntimeError, match=r"^1 \(Linear\): linear: "):
