@@ -79,7 +79,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw from N(mean, std²)."""
-    if std < 0:
+    if not std >= 0:
         raise RuntimeError(f"normal_ expects std >= 0.0, but found std {std}")
     values = resolve(generator).numpy.standard_normal(tensor.array.shape, dtype=_precision(tensor, "normal_"))
     values *= std
@@ -114,7 +114,8 @@ def _truncated(rng: np.random.Generator, count: int, low: float, high: float) ->
     likeliest point.
     """
     m = min(max(0.0, low), high)
-    low, high = max(low, m - 9.0), min(high, m + 9.0)  # what lies beyond is less likely than 1e-17
+    reach = min(9.0, 40.0 / abs(m)) if m else 9.0  # what lies beyond is less likely than 1e-17
+    low, high = max(low, m - reach), min(high, m + reach)
     around_mode = m == 0.0 and high - low > 2.5
     accepted = [np.empty(0)]
     missing = count
@@ -124,7 +125,7 @@ def _truncated(rng: np.random.Generator, count: int, low: float, high: float) ->
             keep = (x >= low) & (x <= high)
         else:
             x = rng.uniform(low, high, 2 * missing)
-            keep = rng.random(2 * missing) <= np.exp((m * m - x * x) / 2)
+            keep = rng.random(2 * missing) <= np.exp((m - x) * (m + x) / 2)
         accepted.append(x[keep][:missing])
         missing -= accepted[-1].size
     return np.concatenate(accepted)

@@ -41,6 +41,8 @@ def test_uniform_and_normal(dtype: Any) -> None:
     check_moments(x.array.astype(np.float64), 2.0, 0.5)
     with pytest.raises(RuntimeError, match="std -1"):
         init.normal_(x, std=-1)
+    with pytest.raises(RuntimeError, match="std nan"):
+        init.normal_(x, std=np.nan)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,31 @@ def test_truncated_normal(low: float, high: float) -> None:
     std = np.sqrt(((t - mean) ** 2 * density).sum() / density.sum())
     np.testing.assert_allclose(z.mean(), mean, atol=5 * std / np.sqrt(z.size))
     np.testing.assert_allclose(z.std(), std, rtol=0.03)
+
+
+class Counting:
+    """A source of random numbers that counts them."""
+
+    def __init__(self) -> None:
+        self.rng, self.drawn = np.random.default_rng(0), 0
+
+    def uniform(self, low: float, high: float, count: int) -> np.ndarray:
+        self.drawn += count
+        return self.rng.uniform(low, high, count)
+
+    def random(self, count: int) -> np.ndarray:
+        return self.rng.random(count)
+
+
+@pytest.mark.parametrize("low", [6.0, 1e3, 1e6])
+def test_truncated_normal_far_from_the_mean_is_drawn_in_few_trials(low: float) -> None:
+    """The tail beyond `low` is nearly exponential, of mean 1 / low."""
+    rng = Counting()
+    x = init._truncated(rng, 2000, low, 2 * low)  # type: ignore[arg-type]
+    assert rng.drawn < 200 * x.size
+    np.testing.assert_allclose((x - low).mean() * low, 1.0, rtol=0.15)
+    y = init._truncated(Counting(), 2000, -2 * low, -low)  # type: ignore[arg-type]
+    np.testing.assert_allclose((-low - y).mean() * low, 1.0, rtol=0.15)
 
 
 def test_truncated_normal_of_wrong_windows() -> None:
