@@ -3,6 +3,7 @@
 import copy
 import io
 import itertools
+import math
 import warnings
 
 import numpy as np
@@ -300,6 +301,22 @@ def test_functions_with_a_state_are_saved(name):
     fresh.load_state_dict(optimizer.state_dict())
     take_step([optimizer, fresh], [schedule, again])
     assert rates(optimizer) == rates(fresh)
+
+
+def test_functions_without_attributes_have_no_state():
+    schedule = lr_scheduler.LambdaLR(sgd(), math.cos)
+    again = lr_scheduler.LambdaLR(sgd(), math.cos)
+    assert schedule.state_dict()["lr_lambdas"] == [None, None]
+    again.load_state_dict(schedule.state_dict())
+
+
+def test_a_schedule_that_cannot_be_made_leaves_the_optimizer_alone():
+    optimizer = optim.Adagrad([tensor([1.0])], lr=0.5)
+    before = dict(optimizer.param_groups[0])
+    for make in (lambda: lr_scheduler.CyclicLR(optimizer, 0.01, 0.1), lambda: lr_scheduler.OneCycleLR(optimizer, 1, 9)):
+        with pytest.raises(ValueError, match="cycle_momentum"):
+            make()
+        assert optimizer.param_groups[0] == before
 
 
 def test_a_schedule_of_ones_own():

@@ -49,9 +49,6 @@ class CyclicLR(LRScheduler):
             raise ValueError(f"CyclicLR: mode is invalid and scale_fn is None, got {mode!r}, expected {list(SCALES)}")
         base_lrs = per_group("base_lr", optimizer, base_lr)
         self.max_lrs = per_group("max_lr", optimizer, max_lr)
-        if last_epoch == -1:
-            for lr, group in zip(base_lrs, optimizer.param_groups, strict=True):
-                set_option(group, "lr", lr)
         down = step_size_up if step_size_down is None else step_size_down
         self.total_size = float(step_size_up) + float(down)
         self.step_ratio = step_size_up / self.total_size
@@ -64,6 +61,9 @@ class CyclicLR(LRScheduler):
             self.use_beta1, self.base_momentums, self.max_momentums = start_momentum(
                 optimizer, base_momentum, max_momentum, last_epoch == -1
             )
+        if last_epoch == -1:
+            for lr, group in zip(base_lrs, optimizer.param_groups, strict=True):
+                set_option(group, "lr", lr)
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
 

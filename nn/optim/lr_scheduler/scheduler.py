@@ -152,4 +152,5 @@ def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
 
 def function_state(function: Any) -> Any:
     """Return what is saved of a function: nothing, or the attributes of a callable object."""
-    return None if function is None or isinstance(function, types.FunctionType) else dict(vars(function))
+    is_object = hasattr(function, "__dict__") and not isinstance(function, types.FunctionType)
+    return dict(vars(function)) if is_object else None
