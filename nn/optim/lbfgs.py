@@ -20,7 +20,8 @@ Vector = np.ndarray[Any, Any]
 class LBFGS(Optimizer):
     """x ← x + t · d, d = −H g, with H built from the last `history_size` changes of the gradient.
 
-    One `step` makes up to `max_iter` such moves and calls `closure` up to `max_eval` times (default: 5/4 · max_iter).
+    One `step` makes up to `max_iter` such moves and calls `closure` up to `max_eval` times (default: 5/4 · max_iter),
+    or once more if the last call is a line search's.
     It ends earlier where no |gᵢ| exceeds `tolerance_grad`, or where f or x change less than `tolerance_change`.
     t is lr (the first ever: at most lr / Σ|gᵢ|), or found by line search if `line_search_fn` is "strong_wolfe".
     All parameters are one vector: there is one group.

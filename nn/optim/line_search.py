@@ -47,21 +47,16 @@ class StrongWolfe:
     def __init__(
         self, evaluate: Callable[[float], Point], start: Point, reach: float, limit: int, tolerance: float = 1e-9
     ) -> None:
-        self._evaluate = evaluate
+        self.evaluate = evaluate
         self.start = start
         self.reach = reach
         self.left = limit
         self.tolerance = tolerance
-        self.evaluations = 0
 
     def __call__(self, t: float) -> Point:
         """Return the point found, starting from step length t."""
         with np.errstate(all="ignore"):
             return self._narrow(*self._bracket(t))
-
-    def evaluate(self, t: float) -> Point:
-        self.evaluations += 1
-        return self._evaluate(t)
 
     def _too_high(self, point: Point) -> bool:
         return bool(point.loss > self.start.loss + DECREASE * point.t * self.start.slope)
