@@ -314,6 +314,23 @@ def test_what_a_file_lacks_and_adds():
     assert_same(params, fresh)
 
 
+def test_state_of_the_optimiser_itself_is_saved_too():
+    states = []
+    for lib, lib_optim in LIBRARIES:
+
+        class Counting(lib_optim.Optimizer):
+            def step(self, closure=None):
+                self.state["steps"] = self.state.get("steps", 0) + 1
+
+        optimizer = Counting([lib.tensor([1.0], requires_grad=True)], {})
+        optimizer.step()
+        again = Counting([lib.tensor([1.0], requires_grad=True)], {})
+        again.load_state_dict(optimizer.state_dict())
+        again.step()
+        states.append(again.state_dict()["state"])
+    assert states == [{"steps": 2}] * 2
+
+
 def test_loaded_state_is_a_copy():
     params = parameters(autograd)
     optimizer = optim.Adam(params, lr=0.1)

@@ -186,7 +186,10 @@ class Optimizer:
             hook(self)
         number = {id(p): i for i, p in enumerate(self._all_params())}
         groups = [{**group, "params": [number[id(p)] for p in group["params"]]} for group in self.param_groups]
-        state = {number.get(id(key), key): dict(entry) for key, entry in self.state.items()}
+        state = {
+            number.get(id(key), key): dict(entry) if isinstance(entry, dict) else entry
+            for key, entry in self.state.items()
+        }
         return self._through_hooks("state_dict_post", {"state": state, "param_groups": groups})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
