@@ -95,17 +95,21 @@ def _after(hook: Hook, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 class _Gate(Function):
-    """The identity; `on_grads` sees the gradients that come back, and what it returns goes on."""
+    """The identity; `on_grads` sees the gradients that come back, and what it returns goes on.
+
+    `fill`: gradients that nothing depends on come as zeros, not as None.
+    """
 
     @staticmethod
-    def forward(ctx: Any, on_grads: Callable[..., Any], *tensors: Tensor) -> Any:
+    def forward(ctx: Any, on_grads: Callable[..., Any], fill: bool, *tensors: Tensor) -> Any:
         ctx.on_grads = on_grads
+        ctx.set_materialize_grads(fill)
         ctx.mark_non_differentiable(*[x for x in tensors if not x.requires_grad])
         return tensors
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        return (None, *ctx.on_grads(grads))
+        return (None, None, *ctx.on_grads(grads))
 
 
 class _Boundary:
@@ -123,36 +127,39 @@ class _Boundary:
         self.count = len(args)
         tensors = [x for x in args if isinstance(x, Tensor)]
         self.gated = any(x.requires_grad for x in tensors)
-        return _gate(args, self._on_grad_input) if self.gated else args
+        return _gate(args, self._on_grad_input, fill=True) if self.gated else args
 
     def leave(self, result: Any) -> Any:
         """Return the result, gated."""
         if isinstance(result, tuple):
-            return _gate(result, self._on_grad_output)
-        return _gate((result,), self._on_grad_output)[0]
+            return _gate(result, self._on_grad_output, fill=False)
+        return _gate((result,), self._on_grad_output, fill=False)[0]
 
-    def _on_grad_output(self, values: Sequence[Any], grads: tuple[Any, ...]) -> Sequence[Any]:
-        grad_output = _spread(values, grads)
+    def _on_grad_output(self, is_tensor: Sequence[bool], grads: tuple[Any, ...]) -> Sequence[Any]:
+        grad_output = _spread(is_tensor, grads)
         for hook in list(self.hooks.backward_pre.values()):
             new = self._called(hook, grad_output)
             grad_output = _replaced(grad_output, new, "backward pre hook")
         self.grad_output = grad_output
         if not self.gated:
             self._run((None,) * self.count)
-        return _pick(values, grad_output)
+        return _pick(is_tensor, grad_output)
 
-    def _on_grad_input(self, values: Sequence[Any], grads: tuple[Any, ...]) -> Sequence[Any]:
-        return _pick(values, self._run(_spread(values, grads)))
+    def _on_grad_input(self, is_tensor: Sequence[bool], grads: tuple[Any, ...]) -> Sequence[Any]:
+        if self.grad_output is None:  # a higher derivative, which came here past the output
+            return grads
+        return _pick(is_tensor, self._run(_spread(is_tensor, grads)))
 
     def _run(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
         for hook in list(self.hooks.backward.values()):
             new = self._called(hook, grad_input, self.grad_output)
-            if new is not None and not self.gated:
+            if self.gated:
+                grad_input = _replaced(grad_input, new, "backward hook")
+            elif new is not None and not (isinstance(new, tuple) and all(grad is None for grad in new)):
                 raise RuntimeError(
                     "Backward hook for Modules where no input requires gradient should always return None or "
                     "None for all gradients."
                 )
-            grad_input = _replaced(grad_input, new, "backward hook")
         self.grad_output = None
         return grad_input
 
@@ -165,13 +172,13 @@ class _Boundary:
             raise
 
 
-def _gate(values: tuple[Any, ...], on_grads: Callable[..., Any]) -> tuple[Any, ...]:
+def _gate(values: tuple[Any, ...], on_grads: Callable[..., Any], *, fill: bool) -> tuple[Any, ...]:
     """Send the tensors among `values` through one gate."""
     is_tensor = [isinstance(x, Tensor) for x in values]
     tensors = [x for x in values if isinstance(x, Tensor)]
     if not any(x.requires_grad for x in tensors):
         return values
-    gated = iter(_Gate.apply(lambda grads: on_grads(is_tensor, grads), *tensors))
+    gated = iter(_Gate.apply(lambda grads: on_grads(is_tensor, grads), fill, *tensors))
     return tuple(next(gated) if isinstance(x, Tensor) else x for x in values)
 
 

@@ -597,7 +597,9 @@ def test_full_backward_hooks_where_no_input_requires_a_gradient() -> None:
     with autograd.no_grad():
         layer(tensor(4, 2))
     handle.remove()
-    layer.register_full_backward_hook(lambda m, ins, outs: ins)
+    with layer.register_full_backward_hook(lambda m, ins, outs: ins):  # a None for each
+        layer(tensor(4, 2)).sum().backward()
+    layer.register_full_backward_hook(lambda m, ins, outs: outs)
     with pytest.raises(RuntimeError, match="no input requires gradient"):
         layer(tensor(4, 2)).sum().backward()
 
@@ -630,6 +632,42 @@ def test_full_backward_hooks_of_several_values(torch: Any) -> None:
     mix.register_full_backward_hook(lambda m, ins, outs: ins[:1])
     with pytest.raises(RuntimeError, match="backward hook returned 1 values, but expected 3 values"):
         mix(Tensor(np.ones(2), requires_grad=True), 3.0, Tensor(np.ones(2)))[0].sum().backward()
+
+
+def test_full_backward_hooks_are_called_once_where_a_gradient_is_differentiated(torch: Any) -> None:
+    logs: list[Any] = []
+    for library, base, make in ((autograd, nn.Module, autograd.tensor), (torch, torch.nn.Module, torch.tensor)):
+
+        class Cube(base):  # type: ignore[misc]
+            def forward(self, x: Any) -> Any:
+                return x * x * x
+
+        cube, seen = Cube(), []
+        cube.register_full_backward_hook(
+            lambda m, ins, outs, seen=seen: seen.append((ins[0].tolist(), outs[0].tolist()))
+        )
+        x = make([1.0, 2.0], requires_grad=True)
+        (grad,) = library.autograd.grad(cube(x).sum(), x, create_graph=True)
+        (grad**2).sum().backward()
+        logs.append((seen, x.grad.tolist()))
+    assert logs[0] == logs[1]
+    assert logs[0] == ([([3.0, 12.0], [1.0, 1.0])], [36.0, 288.0])
+
+
+def test_full_backward_hooks_get_none_for_outputs_that_were_not_used(torch: Any) -> None:
+    logs: list[Any] = []
+    for base, make in ((nn.Module, autograd.tensor), (torch.nn.Module, torch.tensor)):
+
+        class Split(base):  # type: ignore[misc]
+            def forward(self, x: Any, y: Any) -> Any:
+                return x * 2, y * 3
+
+        split, seen = Split(), []
+        split.register_full_backward_hook(lambda m, ins, outs, seen=seen: seen.append([*ins, *outs]))
+        x, y = make([1.0], requires_grad=True), make([1.0], requires_grad=True)
+        split(x, y)[0].sum().backward()
+        logs.append([None if g is None else g.tolist() for g in (*seen[0], x.grad, y.grad)])
+    assert logs[0] == logs[1] == [[2.0], [0.0], [1.0], None, [2.0], [0.0]]
 
 
 def test_hooks_leave_no_reference_cycles() -> None:
