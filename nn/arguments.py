@@ -29,10 +29,10 @@ def resolve_reduction(size_average: bool | None, reduce: bool | None, reduction:
 
 
 def position(index: Any, size: int) -> int:
-    """Return a list position counted from the start."""
+    """Return a position in a list of `size` counted from its start."""
     index = operator.index(index)
     if not -size <= index < size:
-        raise IndexError(f"index {index} is out of range for {size} modules")
+        raise IndexError(f"index {index} is out of range for a list of {size}")
     return index % size
 
 

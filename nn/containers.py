@@ -7,6 +7,7 @@ from typing import Any, Self
 from nn.arguments import pairs, position
 from nn.module import Module, indent
 from nn.module_registry import MODULE
+from nn.parameter import typename
 
 
 class _Modules(Module):
@@ -138,6 +139,8 @@ class ModuleList(_Modules):
 
     def insert(self, index: int, module: Module) -> None:
         """Put a module before position `index`."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"insert: {typename(module)} is not a Module subclass")
         modules = list(self)
         modules.insert(index, module)
         self._fill(modules)

@@ -1,6 +1,7 @@
 """Containers of parameters: in a list, in a dictionary."""
 
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn, Self
 
 from autograd.tensor import Tensor
@@ -156,7 +157,9 @@ class ParameterDict(Module):
         return [self[key] for key in self._keys]
 
     def update(self, parameters: Any) -> None:
-        """Put in the items of a mapping, or (key, value) pairs, over existing ones."""
+        """Put in the items of a mapping, a plain one sorted by key, or (key, value) pairs, over existing ones."""
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            parameters = [(key, parameters[key]) for key in sorted(parameters)]
         for key, value in pairs(parameters, "ParameterDict"):
             self[key] = value
 

@@ -896,6 +896,16 @@ def test_module_list() -> None:
     assert len(list(held.parameters())) == 6
 
 
+def test_a_failed_insert_changes_nothing() -> None:
+    a, b = layers(2)
+    held = nn.ModuleList([a, b])
+    with pytest.raises(TypeError, match="insert: int is not a Module subclass"):
+        held.insert(0, 3)  # type: ignore[arg-type]
+    assert list(held) == [a, b]
+    held.insert(1, None)  # type: ignore[arg-type]  # as PyTorch's list, it may hold nothing at a place
+    assert list(held) == [a, None, b]
+
+
 def test_module_dict() -> None:
     a, b, c, _ = layers(4)
     held = nn.ModuleDict({"a": a})
@@ -945,6 +955,17 @@ def test_parameter_dict() -> None:
     assert "q" not in held
     held.clear()
     assert len(held) == 0
+
+
+def test_parameters_of_a_dictionary_come_in_pytorchs_order(torch: Any) -> None:
+    """Optimisers number parameters by it: plain mappings are sorted, what has an order of its own keeps it."""
+    orders = []
+    for n, new in ((nn, lambda: nn.Parameter(tensor(1))), (torch.nn, lambda: torch.nn.Parameter(torch.ones(1)))):
+        items = [(name, new()) for name in ("b", "c", "a")]
+        given = (dict(items), OrderedDict(items), items, n.ParameterDict(items))
+        orders.append([[name for name, _ in n.ParameterDict(each).named_parameters()] for each in given])
+    assert orders[0] == orders[1]
+    assert orders[0][:2] == [["a", "b", "c"], ["b", "c", "a"]]
 
 
 # -- utils ------------------------------------------------------------------------------------------------------------
