@@ -3,19 +3,16 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-import numpy as np
-
 from autograd import dtypes
 from autograd.device import check_device, device
 from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor
 from autograd.tracing import modules
-from autograd.views import write
 from nn.module_errors import locate, path_of
 from nn.module_hooks import Hook, ModuleHooks, add
-from nn.module_registry import BUFFERS, MODULE, PARAMETER
+from nn.module_registry import BUFFERS, MODULE
 from nn.module_state import State
-from nn.parameter import rebind
+from nn.parameter import forget_gradients
 
 
 class Module(State):
@@ -79,28 +76,22 @@ class Module(State):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or (`set_to_none=False`) overwrite them with zeros."""
-        for parameter in self.parameters():
-            grad = parameter.grad
-            if grad is None or set_to_none:
-                parameter.grad = None
-            elif grad.requires_grad:  # it has a history, of which nothing is to be kept
-                parameter.grad = Tensor(np.zeros_like(grad.array))
-            else:
-                write(grad, 0, "zero_grad")
+        forget_gradients(self.parameters(), set_to_none)
 
     # -- type and place --------------------------------------------------------------------------------------
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Replace the values of all parameters, their gradients and all buffers by `fn(tensor)`."""
+        """Replace the values of all parameters and their gradients, and all buffers, by `fn(tensor)`."""
         if recurse:
             for module in self.children():
                 module._apply(fn)
-        for value in self._of_kind(PARAMETER, *BUFFERS).values():
-            if value is None:
-                continue
-            rebind(value, fn(value.data).array)
-            if value.grad is not None:
-                rebind(value.grad, fn(value.grad.data).array)
+        for parameter in self.parameters(recurse=False):
+            parameter.data = fn(parameter.data)
+            if parameter.grad is not None:
+                parameter.grad.data = fn(parameter.grad.data)
+        for name, buffer in self._of_kind(*BUFFERS).items():
+            if buffer is not None:
+                vars(self)[name] = fn(buffer)
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
@@ -130,6 +121,8 @@ class Module(State):
     def type(self, dst_type: Any) -> Self:
         """Convert all parameters and buffers, integers too."""
         dtype = dtypes.FROM_NUMPY[dtypes.as_numpy(dst_type)]
+        if not dtype.is_floating_point and any(p.requires_grad for p in self.parameters()):
+            raise RuntimeError(f"type: parameters that require gradients are of floating-point types, got {dtype}")
         return self._apply(lambda x: x.to(dtype))
 
     def cpu(self) -> Self:

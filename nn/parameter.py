@@ -1,6 +1,7 @@
 """Parameters and buffers: tensors that a Module keeps."""
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from autograd import copying, dtypes
 from autograd.device import check_device
 from autograd.serialization.tensors import KINDS
 from autograd.tensor import Tensor
-from autograd.views import writes_of
+from autograd.views import write, writes_of
 
 
 class _Kept(Tensor):
@@ -77,8 +78,8 @@ def empty(*shape: int, device: Any = None, dtype: Any = None) -> Tensor:
         return Tensor(np.empty(shape, kind))
     except TypeError:
         raise TypeError(f"empty: expected the sizes to be ints, got {list(shape)}") from None
-    except ValueError:
-        raise RuntimeError(f"empty: Trying to create tensor with negative dimension: {list(shape)}") from None
+    except ValueError as error:  # negative, or more than can be addressed
+        raise RuntimeError(f"empty: no tensor can have sizes {list(shape)}: {error}") from None
 
 
 def empty_parameter(*shape: int, device: Any = None, dtype: Any = None) -> Parameter:
@@ -86,6 +87,13 @@ def empty_parameter(*shape: int, device: Any = None, dtype: Any = None) -> Param
     return Parameter(empty(*shape, device=device, dtype=dtype))
 
 
-def rebind(tensor: Tensor, array: np.ndarray) -> None:
-    """Let a leaf hold another array; hooks registered on it stay."""
-    tensor.data = Tensor(array)
+def forget_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:
+    """Let go of all gradients, or overwrite them with zeros."""
+    for parameter in parameters:
+        grad = parameter._grad
+        if grad is None or set_to_none:
+            parameter._grad = None
+        elif grad.requires_grad:  # it has a history, of which nothing is to be kept
+            parameter._grad = Tensor(np.zeros_like(grad.array))
+        else:
+            write(grad, 0, "zero_grad")

@@ -155,6 +155,12 @@ def test_buffer_objects() -> None:
         (lambda m: m.register_module("scale", nn.ReLU()), KeyError, "attribute 'scale' already exists"),
         (lambda m: nn.Parameter(np.ones(2)), TypeError, "Parameter: expected a Tensor, got numpy.ndarray"),
         (lambda m: nn.Parameter(Tensor(np.ones(2, int))), RuntimeError, "floating"),
+        (
+            lambda m: nn.Linear(2**40, 2**40),
+            RuntimeError,
+            "empty: no tensor can have sizes \\[1099511627776, 1099511627776\\]: .* too big",
+        ),
+        (lambda m: nn.ParameterList([1, 2])[2], IndexError, "index 2 is out of range for a list of 2"),
     ],
 )
 def test_wrong_registrations(call: Any, error: type[Exception], message: str) -> None:
@@ -336,6 +342,10 @@ def test_conversion_changes_floating_tensors_and_their_gradients() -> None:
     assert net.half().head.bias.dtype == autograd.float16
     assert net.float().head.bias.dtype == autograd.float32
     assert net.type(autograd.float64).first.steps.dtype == autograd.float64
+    with pytest.raises(RuntimeError, match="type: parameters .* got autograd.int64"):
+        net.type(autograd.int64)
+    assert net.head.bias.dtype == autograd.float64
+    assert net.requires_grad_(False).type(autograd.int64).head.bias.dtype == autograd.int64
     assert net.cpu() is net
 
 
@@ -362,6 +372,21 @@ def test_to_by_keyword_and_its_errors() -> None:
         layer.to(place="cpu")
     with pytest.raises(TypeError, match="unexpected argument"):
         layer.to(autograd.float32, "cpu", "cpu")
+
+
+def test_conversion_leaves_the_users_tensor_alone(torch: Any) -> None:
+    """A buffer is the tensor that was registered, until it is converted; so it is in PyTorch."""
+    for library, base in ((autograd, nn.Module), (torch, torch.nn.Module)):
+        mask = library.ones(3)
+        first, second = base(), base()
+        for module in (first, second):
+            module.register_buffer("mask", mask, persistent=False)
+        first.double()
+        assert first.mask.dtype == library.float64
+        assert first.state_dict() == {}
+        assert second.mask is mask
+        assert mask.dtype == library.float32
+        assert first.double().mask is first.mask
 
 
 def test_hooks_on_a_parameter_survive_conversion() -> None:

@@ -6,13 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from autograd.hooks import HookTable, RemovableHandle
 from autograd.tensor import Tensor
-from autograd.views import write
 from nn.module_hooks import add
-from nn.parameter import typename
+from nn.parameter import forget_gradients, typename
 
 HOOKS = ("step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_state_dict_post")
 
@@ -134,14 +131,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or (`set_to_none=False`) overwrite them with zeros."""
-        for param in self._all_params():
-            grad = param._grad
-            if grad is None or set_to_none:
-                param._grad = None
-            elif grad.requires_grad:  # it has a history, of which nothing is to be kept
-                param._grad = Tensor(np.zeros_like(grad.array))
-            else:
-                write(grad, 0, "zero_grad")
+        forget_gradients(self._all_params(), set_to_none)
 
     # -- hooks --------------------------------------------------------------------------------------------------------
 
