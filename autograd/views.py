@@ -100,13 +100,9 @@ def mark_written(tensor: Tensor, by: str) -> None:
 
 
 def base_of(view: Tensor) -> Tensor | None:
-    """Return the tensor whose history a view's is part of, if any.
-
-    None is where the base was given other memory since (`base.data = x`), or holds elements of another type.
-    """
+    """Return the tensor whose history a view's is part of, unless it was given other memory since (`base.data = x`)."""
     base = None if view._view is None else view._view.base
-    shared = base is not None and base._writes is view._writes and base.array.dtype is view.array.dtype
-    return base if shared else None
+    return base if base is not None and base._writes is view._writes else None
 
 
 @primitive

@@ -42,14 +42,6 @@ def a_tensor_returned_by_a_hook_is_not_added_to(lib):
     return constant, x.grad
 
 
-def an_expanded_tensor_returned_by_a_hook_can_be_added_to(lib):
-    x = leaf(lib, 1.0, 2.0)
-    x.register_hook(lambda grad: lib.ones(1, dtype=lib.float64).expand(2))
-    for _ in range(2):
-        (x * x).sum().backward()
-    return x.grad
-
-
 def retained_gradients_are_tensors_of_their_own(lib):
     x = leaf(lib, 1.0, 2.0)
     a, b = x * 1, x * 2
@@ -103,7 +95,6 @@ def hooks_survive_while_a_leaf_is_frozen(lib):
 PROGRAMS = [
     a_gradient_kept_by_a_hook_is_not_added_to,
     a_tensor_returned_by_a_hook_is_not_added_to,
-    an_expanded_tensor_returned_by_a_hook_can_be_added_to,
     retained_gradients_are_tensors_of_their_own,
     gradients_with_a_graph_are_tensors_of_their_own,
     hooks_run_for_chosen_inputs,

@@ -371,15 +371,6 @@ def test_a_transposition_in_place_under_no_grad_transposes_the_gradient():
     assert x.grad.tolist() == [[1.0, 3.0], [2.0, 4.0]]
 
 
-def test_a_view_as_another_type_has_no_history():
-    for lib in (autograd, torch):
-        y = lib.ones(2, dtype=lib.float64, requires_grad=True) * 2
-        whole, single = y.view(lib.int64), y.view(lib.float32)
-        y.add_(1)
-        assert not whole.requires_grad
-        assert not single.requires_grad
-
-
 def test_a_retained_gradient_is_that_of_the_newest_value():
     def in_place(lib):
         x, w = leaves(lib)
