@@ -11,7 +11,7 @@ import zipfile
 from typing import IO, Any
 
 from autograd.device import check_device
-from autograd.serialization import archive, npy, outline, safetensors_file, torch_file
+from autograd.serialization import archive, npy, outline, safetensors_file, torch_zip
 from autograd.serialization.atomic import replacing
 from autograd.serialization.errors import FileError
 from autograd.serialization.source import Source, content_of, opened
@@ -120,7 +120,7 @@ def _read(source: Source) -> Any:
 def _read_archive(files: archive.Archive) -> Any:
     if f"{outline.OUTLINE}.npy" in files:
         return outline.decode(files)
-    folder = torch_file.folder_of(files)
+    folder = torch_zip.folder_of(files)
     if folder is None:
         raise FileError("it is an archive that neither save nor torch.save wrote: it has no outline")
-    return torch_file.read(files, folder)
+    return torch_zip.read(files, folder)

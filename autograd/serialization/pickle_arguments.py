@@ -4,52 +4,29 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from autograd.serialization.errors import FileError
+from autograd.serialization.stream import Stream
 
-Reader = Callable[[bytes, int], tuple[Any, int]]  # of an argument at a position: its value, and where it ends
+Reader = Callable[[Stream], Any]  # reads an argument
 
 
-def nothing(content: bytes, begin: int) -> tuple[None, int]:
+def nothing(stream: Stream) -> None:
     """Read no argument."""
-    return None, begin
 
 
-def line(content: bytes, begin: int) -> tuple[str, int]:
-    """Read to the end of a line."""
-    end = content.index(b"\n", begin)
-    return content[begin:end].decode(), end + 1
-
-
-def two_lines(content: bytes, begin: int) -> tuple[str, int]:
+def two_lines(stream: Stream) -> str:
     """Read a module's name and what is looked up in it."""
-    module, end = line(content, begin)
-    name, end = line(content, end)
-    return f"{module} {name}", end
+    module, name = stream.line(), stream.line()
+    return f"{module.decode()} {name.decode()}"
 
 
 def fixed(size: int, convert: Callable[[bytes], Any]) -> Reader:
     """Return the reader of an argument of `size` bytes."""
-
-    def read(content: bytes, begin: int) -> tuple[Any, int]:
-        end = begin + size
-        if end > len(content):
-            raise FileError("it ends within a number")
-        return convert(content[begin:end]), end
-
-    return read
+    return lambda stream: convert(stream.take(size))
 
 
 def counted(width: int, convert: Callable[[bytes], Any]) -> Reader:
     """Return the reader of an argument whose length stands before it, in `width` bytes."""
-
-    def read(content: bytes, begin: int) -> tuple[Any, int]:
-        start = begin + width
-        end = start + int.from_bytes(content[begin:start], "little")
-        if end > len(content):
-            raise FileError("it ends within a string")
-        return convert(content[start:end]), end
-
-    return read
+    return lambda stream: convert(stream.take(unsigned(stream.take(width))))
 
 
 def unsigned(raw: bytes) -> int:

@@ -13,21 +13,8 @@ from autograd.device import device
 from autograd.serialization.errors import FileError
 from autograd.serialization.tensors import NUMBERS, integers, is_key, rebuild, strided
 from autograd.serialization.torch_pickle import Global, Machine, Refused, printable
+from autograd.serialization.torch_storages import STORAGES, Storage
 from autograd.tensor import Size, Tensor
-
-# PyTorch's storages: the type of an element in the file, and here. bfloat16, which NumPy has not, is read as float32.
-STORAGES = {
-    "DoubleStorage": ("f8", "f8"),
-    "FloatStorage": ("f4", "f4"),
-    "HalfStorage": ("f2", "f2"),
-    "BFloat16Storage": ("u2", "f4"),
-    "LongStorage": ("i8", "i8"),
-    "IntStorage": ("i4", "i4"),
-    "ShortStorage": ("i2", "i2"),
-    "CharStorage": ("i1", "i1"),
-    "ByteStorage": ("u1", "u1"),
-    "BoolStorage": ("?", "?"),
-}
 
 # What PyTorch has and this library has not, by the name in the file.
 UNKNOWN = {
@@ -53,14 +40,6 @@ RENAMED = {  # by Python 3 and NumPy 2
 
 
 DTYPES = {each.name: each for each in dtypes.FROM_NUMPY.values()}
-
-
-class Storage:
-    """Memory that tensors share; `tensor` is the first one made of it."""
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-        self.tensor: Tensor | None = None
 
 
 def find(name: str) -> Any:

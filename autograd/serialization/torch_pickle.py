@@ -24,6 +24,7 @@ from autograd.serialization.pickle_arguments import (
     two_lines,
     unsigned,
 )
+from autograd.serialization.stream import Stream
 from autograd.serialization.tensors import integers, is_key
 
 DICTS = (dict, OrderedDict, Counter)
@@ -54,40 +55,41 @@ class Machine:
     """Runs one pickle.
 
     Args:
+        stream: what the pickle is read from; it is left where the pickle ends.
         find: gives for the name in a pickle what it stands for.
         storage: gives the memory that a persistent identifier names.
     """
 
-    def __init__(self, find: Callable[[str], Any], storage: Callable[[Any], Any]) -> None:
+    def __init__(self, stream: Stream, find: Callable[[str], Any], storage: Callable[[Any], Any]) -> None:
+        self.stream = stream
+        self.begin = stream.position
         self.find = find
         self.storage = storage
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
-        self.allowance = 0
+        self.copied = 0
 
-    def run(self, content: bytes) -> Any:
+    def run(self) -> Any:
         """Return the value the pickle builds."""
-        self.allowance = 4 * len(content)
-        position = 0
+        position = self.begin
         try:
-            while (code := content[position : position + 1]) != STOP:
+            while (code := self.stream.take(1)) != STOP:
                 if code not in OPCODES:
-                    raise FileError(f"{code!r} is no opcode of PyTorch's files" if code else "it has no end")
+                    raise FileError(f"{code!r} is no opcode of PyTorch's files")
                 argument, step = OPCODES[code]
-                value, end = argument(content, position + 1)
-                step(self, value)
-                position = end
+                step(self, argument(self.stream))
+                position = self.stream.position
             return self.stack.pop()
         except FileError as error:
-            raise FileError(f"{error} (at byte {position} of its pickle)") from error
+            raise FileError(f"{error} (at byte {position} of {self.stream.name})") from error
         except MALFORMED as error:
-            raise FileError(f"its pickle makes no sense at byte {position}: {error}") from error
+            raise FileError(f"{self.stream.name} makes no sense at byte {position}: {error}") from error
 
     def charge(self, amount: int) -> None:
-        """Count what is copied; a file that copies its own content over and over is refused."""
-        self.allowance -= amount
-        if self.allowance < 0:
+        """Count what is copied; a pickle that copies what was read of it over and over is refused."""
+        self.copied += amount
+        if self.copied > 4 * (self.stream.position - self.begin):
             raise FileError("it unpacks to many times its own size")
 
     def since_mark(self) -> list[Any]:
