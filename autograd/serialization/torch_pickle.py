@@ -160,7 +160,7 @@ class Machine:
             return
         if type(target) is OrderedDict and type(state) is dict and list(state) == ["_metadata"]:
             target._metadata = state["_metadata"]  # type: ignore[attr-defined]  # the versions in a module's state
-        elif isinstance(target, np.ndarray):
+        elif isinstance(target, np.ndarray) and type(state) is tuple:
             refused = next((each for each in state if isinstance(each, Refused)), None)
             if refused is not None:
                 self.stack[-1] = refused

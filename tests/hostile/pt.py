@@ -161,6 +161,7 @@ def bombs() -> Iterator[bytes]:
     )
     shape = integer(1) + numbers([50000]) + dtype + b"\x89B" + (50000).to_bytes(4, "little") + bytes(50000)
     yield b"](" + many(shape) + b"q\1" + (scalar + b"h\1b") * 10000 + b"e"
+    yield scalar + tensor_of(storage(), 0, (2**40,), (0,)) + b"b"  # a state with so many parts
 
 
 STORED: list[tuple[str, bytes]] = [
