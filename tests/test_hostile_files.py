@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import autograd
-from tests.hostile import images, pt
+from tests.hostile import images, legacy, pt
 from tests.hostile.cases import FORMATS
 from tests.image_files import Cifar, drawn
 
@@ -43,7 +43,7 @@ def test_damaged_and_hostile_files(format):
 def test_the_good_file_is_read(format):
     """The damaged ones would be refused, too, if it were not."""
     value = autograd.load(io.BytesIO(FORMATS[format][0]()))
-    if format == "pt":
+    if format in ("pt", "legacy.pt"):
         assert value["model"]["weight"].tolist() == [0, 1, 2, 3]
         assert value["model"]["square"].tolist() == [[0, 2], [1, 3]]
         assert value["model"]["brain"].tolist() == [1.0, -3.0]
@@ -68,8 +68,9 @@ def test_the_good_files_of_images_are_read(tmp_path):
         assert np.array_equal(found[format].array, drawn(0, 20, 30, 3).transpose(2, 0, 1))
 
 
-def test_pytorch_reads_the_good_file_alike(torch):
-    content = pt.good_pt()
+@pytest.mark.parametrize("make", [pt.good_pt, legacy.good_legacy])
+def test_pytorch_reads_the_good_file_alike(torch, make):
+    content = make()
     theirs, ours = torch.load(io.BytesIO(content)), autograd.load(io.BytesIO(content))
     assert list(theirs["model"]) == list(ours["model"])
     for name, value in theirs["model"].items():

@@ -20,8 +20,14 @@ from tests.hostile import pt
 from tests.saved import DTYPES, same, through_file, torch_bytes
 
 
+@pytest.fixture(params=[True, False], ids=["zip", "legacy"])
+def written(torch, request):
+    """A function that writes a value with torch.save: as it does today, and as it did before PyTorch 1.6."""
+    return lambda value, **options: torch_bytes(torch, value, _use_new_zipfile_serialization=request.param, **options)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_tensors_of_pytorch(torch, dtype):
+def test_tensors_of_pytorch(torch, written, dtype):
     x = torch.from_numpy((np.random.default_rng(0).standard_normal((4, 3, 5)) * 50).astype(dtype))
     given = {
         "x": x,
@@ -31,7 +37,7 @@ def test_tensors_of_pytorch(torch, dtype):
         "empty": x[:0],
         "expanded": x[:1].expand(4, 3, 5),
     }
-    loaded = autograd.load(torch_bytes(torch, given))
+    loaded = autograd.load(written(given))
     for name, value in given.items():
         assert same(loaded[name].array.copy(), value.numpy().copy()), name
         assert loaded[name].stride() == value.stride() or value.numel() == 0
@@ -40,9 +46,9 @@ def test_tensors_of_pytorch(torch, dtype):
     assert loaded["transposed"]._version == loaded["x"]._version == 1
 
 
-def test_bfloat16_is_read_as_float32(torch):
+def test_bfloat16_is_read_as_float32(torch, written):
     bits = torch.arange(2**16, dtype=torch.int32).to(torch.uint16).view(torch.bfloat16)  # every one there is
-    loaded = autograd.load(torch_bytes(torch, {"x": bits, "part": bits[5:9]}))
+    loaded = autograd.load(written({"x": bits, "part": bits[5:9]}))
     assert loaded["x"].dtype is autograd.float32
     assert same(loaded["x"].array.view(np.uint32), bits.float().numpy().view(np.uint32)) or same(
         loaded["x"].array, bits.float().numpy()
@@ -51,7 +57,7 @@ def test_bfloat16_is_read_as_float32(torch):
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_values_of_pytorch(torch, protocol):
+def test_values_of_pytorch(torch, written, protocol):
     value = {
         "numbers": [1, -5, 300, 70000, 2**40, 2**100, -(2**70), 0.5, float("inf"), True, None, 1 + 2j],
         "text": ["", "é", "x" * 300],
@@ -70,18 +76,18 @@ def test_values_of_pytorch(torch, protocol):
         "state": np.random.RandomState(0).get_state(),
         (1, "key"): 1,
     }
-    loaded = autograd.load(torch_bytes(torch, value, pickle_protocol=protocol))
+    loaded = autograd.load(written(value, pickle_protocol=protocol))
     assert same(loaded, value)
     assert loaded["numpy"][3].flags.writeable
-    loaded = autograd.load(torch_bytes(torch, [torch.float16, torch.Size([2, 3]), torch.device("cpu"), torch.bool]))
+    loaded = autograd.load(written([torch.float16, torch.Size([2, 3]), torch.device("cpu"), torch.bool]))
     assert loaded == [autograd.float16, autograd.Size([2, 3]), autograd.device("cpu"), autograd.bool]
 
 
-def test_parameters_of_pytorch(torch):
+def test_parameters_of_pytorch(torch, written):
     p = torch.nn.Parameter(torch.randn(3))
     q = torch.nn.Parameter(torch.randn(2), requires_grad=False)
     q.tag = "fixed"
-    loaded = autograd.load(torch_bytes(torch, [p, q, torch.ones(1, requires_grad=True), p]))
+    loaded = autograd.load(written([p, q, torch.ones(1, requires_grad=True), p]))
     assert type(loaded[0]) is type(loaded[1]) is nn.Parameter
     assert [each.requires_grad for each in loaded] == [True, False, True, True]
     assert loaded[1].tag == "fixed"
@@ -89,7 +95,7 @@ def test_parameters_of_pytorch(torch):
 
 
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
-def test_what_has_no_counterpart_is_named_with_its_path(torch):
+def test_what_has_no_counterpart_is_named_with_its_path(torch, written):
     x = torch.ones(2)
     x.note = "attribute"
     refused = {
@@ -110,7 +116,7 @@ def test_what_has_no_counterpart_is_named_with_its_path(torch):
     }
     for reason, value in refused.items():
         with pytest.raises(RefusedError, match=f"model/x/1 is {reason}") as caught:
-            autograd.load(torch_bytes(torch, {"epoch": 1, "model": {"x": [0, value]}}))
+            autograd.load(written({"epoch": 1, "model": {"x": [0, value]}}))
         assert isinstance(caught.value, UnpicklingError)
 
 
@@ -138,7 +144,8 @@ def resnet(torch: Any, n: Any) -> Any:
     return net
 
 
-def test_a_checkpoint_as_torchvision_writes_it(torch, tmp_path):
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_as_torchvision_writes_it(torch, tmp_path, zipped):
     torch.manual_seed(0)
     theirs = resnet(torch, torch.nn)
     optimizer = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
@@ -147,10 +154,9 @@ def test_a_checkpoint_as_torchvision_writes_it(torch, tmp_path):
     theirs.bn1(torch.randn(4, 6, 5, 5))
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 3, 5])
     checkpoint = {"model": theirs.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 7}
-    torch.save(
-        {**checkpoint, "lr_scheduler": scheduler.state_dict(), "best": np.float64(0.7)}, tmp_path / "checkpoint.pth"
-    )
-    torch.save(theirs.state_dict(), tmp_path / "weights.pt")
+    checkpoint |= {"lr_scheduler": scheduler.state_dict(), "best": np.float64(0.7)}
+    torch.save(checkpoint, tmp_path / "checkpoint.pth", _use_new_zipfile_serialization=zipped)
+    torch.save(theirs.state_dict(), tmp_path / "weights.pt", _use_new_zipfile_serialization=zipped)
 
     loaded = autograd.load(tmp_path / "checkpoint.pth", map_location="cpu", weights_only=True)
     weights = autograd.load(tmp_path / "weights.pt")
@@ -228,12 +234,7 @@ def test_a_file_written_on_a_big_endian_machine(torch):
     assert all(same(loaded[d].array, given[d].float().numpy() if d == "bfloat16" else given[d].numpy()) for d in given)
 
 
-def test_older_files_of_pytorch_are_explained(torch, tmp_path):
-    torch.save({"x": torch.ones(1)}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    with pytest.raises(
-        FileError, match=r"old.pt: it is a plain pickle, as PyTorch wrote before version 1.6; load it in"
-    ):
-        autograd.load(tmp_path / "old.pt")
+def test_programs_of_torchscript_are_explained(tmp_path):
     with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:
         archive.writestr("x/data.pkl", b"\x80\2N.")
         archive.writestr("x/constants.pkl", b"")
@@ -241,8 +242,10 @@ def test_older_files_of_pytorch_are_explained(torch, tmp_path):
         autograd.load(tmp_path / "script.pt")
 
 
-def test_pytorch_is_not_needed(torch, tmp_path):
-    torch.save({"w": torch.randn(3), "n": np.float64(1)}, tmp_path / "x.pt")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pytorch_is_not_needed(torch, tmp_path, zipped):
+    value = {"w": torch.randn(3), "n": np.float64(1)}
+    torch.save(value, tmp_path / "x.pt", _use_new_zipfile_serialization=zipped)
     code = "import sys; sys.modules['torch'] = None\nimport autograd; print(autograd.load(sys.argv[1])['w'].shape)"
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "x.pt"], capture_output=True, text=True, check=True)
     assert done.stdout == "Size([3])\n"

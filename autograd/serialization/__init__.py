@@ -11,12 +11,13 @@ import zipfile
 from typing import IO, Any
 
 from autograd.device import check_device
-from autograd.serialization import archive, npy, outline, safetensors_file, torch_zip
+from autograd.serialization import archive, npy, outline, safetensors_file, torch_legacy, torch_zip
 from autograd.serialization.atomic import replacing
 from autograd.serialization.errors import FileError
 from autograd.serialization.source import Source, content_of, opened
 
 PICKLE = b"\x80"  # how a pickle of protocol 2 or later begins: torch.save's files before PyTorch 1.6 do
+TAR = b"ustar"  # what a tar archive has at its byte 257
 MALFORMED = (
     ValueError, TypeError, LookupError, AttributeError, EOFError, OverflowError, RecursionError, RuntimeError,
     NotImplementedError, struct.error, json.JSONDecodeError, zipfile.BadZipFile,
@@ -63,7 +64,8 @@ def load(
     """Read a file that `save` or PyTorch's `torch.save` wrote, or one in safetensors format.
 
     Tensors come to the cpu from whatever device they were saved on. bfloat16 is read as float32, which holds its values
-    exactly. Every byte that is read is compared with the file's checksums; safetensors has none.
+    exactly. Every byte that is read is compared with the file's checksums, which safetensors and PyTorch's files of
+    before version 1.6 have not.
 
     Args:
         f: a path, or a binary file, which is read from where it stands to its end.
@@ -71,6 +73,7 @@ def load(
         weights_only: must be True: a file's code is never run.
         mmap: map the file's arrays into memory instead of reading them; they may be written to, the file stays as it
             is. Their checksums are not looked at. The file may be replaced meanwhile (as `save` does), not shortened.
+            PyTorch's files of before version 1.6 cannot be mapped.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -105,14 +108,17 @@ def _check_location(where: Any) -> None:
 
 
 def _read(source: Source) -> Any:
-    start = source.read(0, min(source.size, 9))
+    start = source.read(0, min(source.size, 257 + len(TAR)))
     if start[:4] in (b"PK\3\4", b"PK\5\6"):
         return _read_archive(archive.Archive(source))
     if source.name.endswith(safetensors_file.SUFFIX) or safetensors_file.is_safetensors(start):
         return safetensors_file.read(source)
     if start[:1] == PICKLE:
+        return torch_legacy.read(source)
+    if start[257:] == TAR:
         raise FileError(
-            "it is a plain pickle, as PyTorch wrote before version 1.6; load it in PyTorch and torch.save it again"
+            "it is a tar archive, as PyTorch wrote before version 0.1.10; load it in PyTorch with weights_only=False "
+            "and torch.save it again"
         )
     raise FileError("it is neither an .npz of save, nor a .pt of torch.save, nor safetensors")
 

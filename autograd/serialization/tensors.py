@@ -59,6 +59,23 @@ def rebuild(array: np.ndarray, requires_grad: bool, kind: str, sharing: Tensor |
     return tensor.requires_grad_() if requires_grad else tensor
 
 
+def set_parameter(parameter: Tensor, state: tuple[Any, ...]) -> None:
+    """Give a parameter its state as PyTorch pickled it before 0.4: (requires_grad, volatile, hooks).
+
+    Still earlier it was (data, gradient, hooks, requires_grad, volatile), for a parameter made empty.
+    """
+    if len(state) == 5:
+        data, _, hooks, requires_grad, _ = state
+    else:
+        data, (requires_grad, _, hooks) = parameter, state
+    if not isinstance(data, Tensor) or hooks or type(requires_grad) is not bool:
+        raise FileError("a parameter's state has no tensor or no flag for gradients, or has hooks")
+    if data is not parameter:
+        parameter.data = data
+        parameter._writes = writes_of(data)
+    parameter.requires_grad_(requires_grad)
+
+
 def widen(brain: np.ndarray, single: np.ndarray) -> None:
     """Write bfloat16 numbers, given by their bits, into an array of float32: the same bits and 16 zeros after them."""
     np.left_shift(brain, 16, out=single.view(np.uint32), dtype=np.uint32)

@@ -74,9 +74,10 @@ def _tensor(
     if metadata:
         return Refused("a tensor that is the lazy negative or conjugate of another")
     array = strided(storage.array, storage.array.dtype, shape, stride, offset)
-    tensor = rebuild(array, requires_grad, "", storage.tensor)
-    if storage.tensor is None:
-        storage.tensor = tensor
+    memory = storage.whole or storage
+    tensor = rebuild(array, requires_grad, "", memory.tensor)
+    if memory.tensor is None:
+        memory.tensor = tensor
     return tensor
 
 
@@ -90,6 +91,11 @@ def _parameter(machine: Machine, data: Any, requires_grad: Any, hooks: Any = Non
         return Refused("a parameter with attributes of its own")
     vars(parameter).update(state)
     return parameter
+
+
+def _old_parameter(machine: Machine, data: Any = None, requires_grad: Any = True) -> Any:
+    """A parameter as it was pickled before PyTorch 0.4; its state follows (`set_parameter`)."""
+    return _parameter(machine, Tensor() if data is None else data, requires_grad)
 
 
 def _with_attributes(machine: Machine, build: Any, kind: Any, arguments: Any, state: Any) -> Any:
@@ -184,7 +190,7 @@ GLOBALS: dict[str, Callable[..., Any] | None] = {
     "torch._utils _rebuild_parameter_with_state": _parameter,
     "torch._tensor _rebuild_from_type_v2": _with_attributes,
     "torch Tensor": None,
-    "torch.nn.parameter Parameter": None,
+    "torch.nn.parameter Parameter": _old_parameter,
     "torch Size": lambda machine, sizes: Size(integers(sizes)),
     "torch device": lambda machine, *where: _device(*where),
     "collections OrderedDict": _ordered,

@@ -2,7 +2,8 @@
 
 Nothing is imported and nothing of the file's is called. What a file names beside that list becomes a `Refused`, which
 takes the place of whatever would be built of it; so the message can say where in the file's value it stands.
-Opcodes: Python's pickletools.py, protocols 2 to 5, without text, extension codes, instances and foreign buffers.
+Opcodes: Python's pickletools.py, protocols 2 to 5 (2 as Python 2 wrote it, too), without text, extension codes,
+instances and foreign buffers.
 """
 
 import struct
@@ -25,7 +26,8 @@ from autograd.serialization.pickle_arguments import (
     unsigned,
 )
 from autograd.serialization.stream import Stream
-from autograd.serialization.tensors import integers, is_key
+from autograd.serialization.tensors import integers, is_key, set_parameter
+from autograd.tensor import Tensor
 
 DICTS = (dict, OrderedDict, Counter)
 MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError, struct.error)
@@ -160,10 +162,12 @@ class Machine:
             return
         if type(target) is OrderedDict and type(state) is dict and list(state) == ["_metadata"]:
             target._metadata = state["_metadata"]  # type: ignore[attr-defined]  # the versions in a module's state
-        elif isinstance(target, np.ndarray) and type(state) is tuple:
+        elif isinstance(target, (np.ndarray, Tensor)) and type(state) is tuple:
             refused = next((each for each in state if isinstance(each, Refused)), None)
             if refused is not None:
                 self.stack[-1] = refused
+            elif isinstance(target, Tensor):
+                set_parameter(target, state)
             else:
                 set_array(self, target, state)
         elif isinstance(target, np.dtype):
@@ -234,6 +238,8 @@ OPCODES: dict[bytes, tuple[Reader, Callable[[Machine, Any], Any]]] = {
     b"\x8a": (counted(1, signed), _push),
     b"\x8b": (counted(4, signed), _push),
     b"G": (fixed(8, double), _push),
+    b"U": (counted(1, bytes.decode), _push),
+    b"T": (counted(4, bytes.decode), _push),
     b"X": (counted(4, text), _push),
     b"\x8c": (counted(1, text), _push),
     b"\x8d": (counted(8, text), _push),

@@ -1,6 +1,6 @@
 """Storages: the memory that the tensors of PyTorch's files share, and the persistent identifiers that name it.
 
-An identifier is ("storage", type, key, location, number of elements).
+An identifier is ("storage", type, key, location, number of elements); files of before PyTorch 1.6 add to it.
 """
 
 from typing import Any, NamedTuple
@@ -27,10 +27,16 @@ STORAGES = {
 
 
 class Storage:
-    """Memory that tensors share."""
+    """Memory that tensors share, by itself or as a piece of another storage's.
 
-    def __init__(self, array: np.ndarray) -> None:
+    Args:
+        array: its elements.
+        whole: the storage it is a piece of.
+    """
+
+    def __init__(self, array: np.ndarray, whole: "Storage | None" = None) -> None:
         self.array = array
+        self.whole = whole
         self.tensor: Tensor | None = None  # the first one made of this memory
 
 

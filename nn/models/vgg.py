@@ -19,8 +19,7 @@ convolutions see 5 × 5 pixels and three see 7 × 7, with fewer weights and more
     total                  132,863,336  133,047,848  138,357,544  143,667,240
 
 (parameters; a block ends with its pooling). `vgg11_bn` … `vgg19_bn` have a batch norm behind each convolution.
-torchvision's weights fit: `model.load_state_dict(torch.load("vgg16-397923af.pth"))`. (`load` refuses files of before
-PyTorch 1.6, a plain pickle: `torch.save` them anew in PyTorch.)
+torchvision's weights fit: `model.load_state_dict(torch.load("vgg16-397923af.pth"))`.
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tests.hostile import images
+from tests.hostile import images, legacy
 from tests.hostile.archives import Case, archive, entries_of
 from tests.hostile.npz import built_npz, good_npz, npy
 from tests.hostile.pt import built_pt, good_pt
@@ -23,13 +23,15 @@ FORMATS: dict[str, tuple[Callable[[], bytes], Callable[[], Iterator[Case]]]] = {
     "npz": (good_npz, built_npz),
     "safetensors": (good_safetensors, built_safetensors),
     "pt": (good_pt, built_pt),
+    "legacy.pt": (legacy.good_legacy, legacy.built_legacy),
     "idx.gz": (images.good_idx, images.built_idx),
     "tar.gz": (images.good_tar, images.built_tar),
     "images.npz": (images.good_npz, images.built_npz),
     "png": (images.good_png, images.built_png),
     "ppm": (images.good_ppm, images.built_ppm),
 }
-NO_CHECKSUM = ("safetensors", "ppm")
+NO_CHECKSUM = ("safetensors", "legacy.pt", "ppm")
+MAPPED = ("npz", "safetensors", "pt")  # can be mapped into memory
 
 
 def changed(content: bytes, random: np.random.Generator) -> bytes:
@@ -53,6 +55,8 @@ def inside(format: str, good: bytes, random: np.random.Generator) -> bytes:
     """Return a good file with changes in what a parser reads, all lengths and checksums right."""
     if format in images.INSIDE:
         return images.INSIDE[format](good, lambda content: changed(content, random))
+    if format == "legacy.pt":
+        return legacy.inside(good, lambda content: changed(content, random))
     if format == "safetensors":
         size = int.from_bytes(good[:8], "little")
         return safe(changed(good[8 : 8 + size], random), good[8 + size :])

@@ -22,7 +22,7 @@ from autograd import Tensor
 from autograd.serialization.errors import FileError
 from tests.hostile import images
 from tests.hostile.archives import Case
-from tests.hostile.cases import FORMATS, cases
+from tests.hostile.cases import FORMATS, MAPPED, cases
 
 MEMORY = 256 << 20  # bytes a process may take beside what it has
 SLOWEST = 2.0  # seconds of the processor one file may take
@@ -100,6 +100,7 @@ def warm_up(path: Path) -> None:
 def run(format: str, count: int) -> dict[str, Any]:
     """Load every file of a format; return how many there were and what came of them."""
     made, good = list(cases(format, count)), FORMATS[format][0]()
+    ways = (False, True) if format in MAPPED else (False,)
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
     events: list[str] = []
@@ -108,7 +109,8 @@ def run(format: str, count: int) -> dict[str, Any]:
         path = Path(folder) / f"file.{format}"
         path.write_bytes(good)
         expected = summary(read(path))
-        read(path, mapped=True)
+        for mapped in ways:
+            read(path, mapped)
         warm_up(path.with_name(f"empty.{format}"))
         files = [path.with_name(f"{i}.{format}") for i in range(len(made))]
         for file, case in zip(files, made, strict=True):
@@ -116,7 +118,7 @@ def run(format: str, count: int) -> dict[str, Any]:
         stop = guard(events)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for file, case in zip(files, made, strict=True):
-            for mapped in (False,) if format in images.READERS else (False, True):
+            for mapped in ways:
                 try:
                     result = outcome(file, case, expected, mapped)
                     outcomes[f"{case.kind}: {result}"] += not mapped
