@@ -93,7 +93,7 @@ def per_axis(name: str, what: str, value: Any, dims: int) -> Any:
         raise TypeError(f"{name}: {what} must be an int or a tuple of ints, got {value!r}") from None
     if len(values) not in (1, dims):
         raise RuntimeError(
-            f"{name}: expected {what} to be a single int or a tuple of {dims}, one per spatial axis, but got "
-            f"{what}={list(values)}"
+            f"{name}: expected {what} to be a single int or a tuple of {dims} values, one per spatial axis, but got "
+            f"{value!r}"
         )
     return values if len(values) == dims else values * dims

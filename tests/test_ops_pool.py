@@ -205,7 +205,7 @@ ERRORS = [
     ("max_pool2d", X, (6,), {}, RuntimeError, "Output size is too small"),
     ("max_pool2d", X, (2, 0), {}, RuntimeError, "stride should be greater than zero"),
     ("max_pool2d", X, (2,), {"dilation": 0}, RuntimeError, "dilation should be greater than zero"),
-    ("max_pool2d", X, ((2, 2, 2),), {}, RuntimeError, "tuple of 2, one per spatial axis"),
+    ("max_pool2d", X, ((2, 2, 2),), {}, RuntimeError, "tuple of 2 values, one per spatial axis"),
     ("max_pool2d", X, (2.0,), {}, TypeError, "kernel_size must be an int"),
     ("max_pool2d", (5, 5), (2,), {}, RuntimeError, "Expected 3D or 4D"),
     ("max_pool2d", (2, 0, 5, 5), (2,), {}, RuntimeError, "optional 0 dim batch"),

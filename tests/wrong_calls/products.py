@@ -54,7 +54,7 @@ ROWS = [
     Wrong("conv2d", "int64", "float32", lambda t, F, nn: F.conv2d(t.zeros(1, 1, 8, 8).long(), t.zeros(4, 1, 3, 3))),
     Wrong(
         "conv2d",
-        "[1, 2, 3]",
+        "(1, 2, 3)",
         "2 values",
         lambda t, F, nn: F.conv2d(t.zeros(1, 1, 8, 8), t.zeros(4, 1, 3, 3), stride=(1, 2, 3)),
     ),
