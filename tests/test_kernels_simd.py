@@ -42,31 +42,32 @@ def tile(dtype: type) -> tuple[int, int, int]:
     return (12 if simd.registers() == 32 else 6), 2, simd.lanes(dtype)
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("prefetch", ["", "ac", "abc"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(data=st.data())
 @settings(max_examples=150)
-def test_outer_product(packed: bool, dtype: type, data: st.DataObject) -> None:
+def test_outer_product(prefetch: str, dtype: type, data: st.DataObject) -> None:
     rows, vectors, lanes = tile(dtype)
     size = np.dtype(dtype).itemsize
     m, n = data.draw(st.integers(1, rows), "rows"), data.draw(st.integers(1, vectors * lanes), "columns")
     segments, steps = data.draw(st.integers(0, 3), "segments"), data.draw(st.integers(0, 5), "steps")
     mode, relu = data.draw(st.integers(0, 3), "mode"), data.draw(st.booleans(), "relu")
     edge = data.draw(st.sampled_from([0, 1, 2] if n == vectors * lanes else [1, 2]), "edge")
-    a = random(0, segments, steps, rows, dtype=dtype) if packed else random(0, segments, m, steps, dtype=dtype)
+    transposed = data.draw(st.booleans(), "transposed")
+    a = random(0, segments, *((steps, m) if transposed else (m, steps)), dtype=dtype)
     b = random(1, segments, steps, n if edge == 2 else vectors * lanes, dtype=dtype)
     c = Canaried(random(2, m, n, dtype=dtype))
     bias = random(3, m if mode == 2 else n, dtype=dtype)
     initial = [np.zeros((m, n)), c.array.copy(), bias[:, None], bias[None]][mode]
-    products = (a.swapaxes(1, 2)[:, :m] if packed else a).astype(np.float64) @ b[:, :, :n]
+    products = (a.swapaxes(1, 2) if transposed else a).astype(np.float64) @ b[:, :, :n]
     expected = initial + products.sum(axis=0)
 
     offsets = np.array([[s * a[0].nbytes, s * b[0].nbytes] for s in range(segments)], np.int64)
     shift = np.arange(vectors) * lanes
     table = np.array([shift * size, shift * size, np.clip(n - shift, 0, lanes)], np.int64)
-    a_row, a_step = (0, 0) if packed else (steps * size, size)
+    a_row, a_step = (size, m * size) if transposed else (steps * size, size)
     call(
-        simd.outer_product(rows, vectors, dtype, packed=packed), a, a_row, a_step, b, b.shape[2] * size, offsets,
+        simd.outer_product(rows, vectors, dtype, prefetch=prefetch), a, a_row, a_step, b, b.shape[2] * size, offsets,
         segments, steps, table, edge, c.array, n * size, mode, bias, relu, m,
     )  # fmt: skip
 

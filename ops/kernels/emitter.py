@@ -98,10 +98,11 @@ class Emitter:
 
     def _intrinsic(self, name: str, result: ir.Type, arguments: Sequence[ir.Value]) -> ir.Value:
         name = f"llvm.{name}.{self.suffix}" + (".p0" if name.startswith("masked") else "")
-        function = self.module.globals.get(name)
-        if function is None:
-            function = ir.Function(self.module, ir.FunctionType(result, [arg.type for arg in arguments]), name)
-        return self.builder.call(function, arguments)
+        return self.builder.call(self._declared(name, result, [arg.type for arg in arguments]), arguments)
+
+    def _declared(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> ir.Function:
+        declared = self.module.globals.get(name)
+        return declared or ir.Function(self.module, ir.FunctionType(result, arguments), name)
 
     def load(self, address: ir.Value, mask: ir.Value | None = None) -> ir.Value:
         """Read a vector; lanes outside the mask are zero and their memory is not touched."""
@@ -117,6 +118,13 @@ class Emitter:
             self.builder.store(value, pointer, align=self.size)
         else:
             self._intrinsic("masked.store", ir.VoidType(), [value, pointer, INT32(self.size), mask])
+
+    def prefetch(self, address: ir.Value, *, write: bool = False) -> None:
+        """Fetch a line into the first-level cache, to be read or written; of an address without memory, nothing."""
+        pointer = self._pointer(address, ir.IntType(8))
+        types = [pointer.type, INT32, INT32, INT32]
+        function = self._declared("llvm.prefetch.p0", ir.VoidType(), types)
+        self.builder.call(function, [pointer, INT32(int(write)), INT32(3), INT32(1)])  # 3: all levels, 1: data
 
     def broadcast(self, scalar: ir.Value) -> ir.Value:
         """Copy a scalar to all lanes."""

@@ -36,16 +36,20 @@ __all__ = [
 
 # ---- sums of outer products ----
 
+AHEAD = 16
+"""Steps of a reduction between fetching a line and reading it: 400 cycles of a tile of 12 rows and 2 vectors."""
 
-def outer_product(rows: int, vectors: int, dtype: DTypeLike, *, packed: bool = False) -> int:
+
+def outer_product(rows: int, vectors: int, dtype: DTypeLike, *, prefetch: str = "") -> int:
     """Return a leaf that adds outer products to a tile of C, the heart of every GEMM and convolution.
 
     C[i, j] = init[i, j] + sum_s sum_k A_s[i, k] * B_s[k, j],  i < rows, j a vector of columns,
     then max(., 0) if relu.
 
-    Keep rows * vectors + vectors + 1 <= registers().  Arguments, 16 of them:
-        a, a_row_stride, a_step: A_s[i, k] is at a + segments[s, 0] + i * a_row_stride + k * a_step.  A leaf
-            for packed A ignores both strides: A_s[i, k] is at a + segments[s, 0] + (k * rows + i) * itemsize.
+    Keep rows * vectors + vectors + 1 <= registers().  `prefetch` names operands, "a", "b", "c", whose lines are
+    fetched ahead: those of the whole tile of C, and those of A and B that are `AHEAD` steps on, which suits an A
+    whose rows are neighbours in memory.  Arguments, 16 of them:
+        a, a_row_stride, a_step: A_s[i, k] is at a + segments[s, 0] + i * a_row_stride + k * a_step.
         b, b_step: B_s[k, j] is at b + segments[s, 1] + table[0, j] + k * b_step.
         segments, n_segments, steps: address of int64[n_segments, 2]; the sum over k has `steps` terms.
         table: address of int64[3, vectors]: displacement in B, displacement in C, valid lanes of each vector.
@@ -55,18 +59,18 @@ def outer_product(rows: int, vectors: int, dtype: DTypeLike, *, packed: bool = F
         mode, bias: init is 0 = zero, 1 = C, 2 = bias[i] (one number per row), 3 = bias[j] (vector j starts at
             bias + j * lanes * itemsize).
         relu: 0 or 1; NaN passes through.
-        rows_valid: rows i >= rows_valid >= 1 of A, C and bias are not touched (a packed A is read whole).
+        rows_valid: rows i >= rows_valid >= 1 of A, C and bias are not touched.
     """
 
     def emit(e: Emitter) -> None:
-        _OuterProduct(e, rows, vectors, packed).emit()
+        _OuterProduct(e, rows, vectors, prefetch).emit()
 
-    return _leaf("outer_product_packed" if packed else "outer_product", 16, dtype, emit, rows, vectors)
+    return _leaf("_".join(["outer_product", *prefetch]), 16, dtype, emit, rows, vectors)
 
 
 class _OuterProduct:
-    def __init__(self, e: Emitter, rows: int, vectors: int, packed: bool) -> None:
-        self.e, self.rows, self.vectors, self.packed = e, range(rows), range(vectors), packed
+    def __init__(self, e: Emitter, rows: int, vectors: int, prefetch: str) -> None:
+        self.e, self.rows, self.vectors, self.prefetch = e, range(rows), range(vectors), prefetch
         (self.a, self.a_row_stride, self.a_step, self.b, self.b_step, self.segments, self.n_segments,
          self.steps, self.table, self.edge, self.c, self.c_row_stride, self.mode, self.bias, self.relu,
          self.rows_valid) = e.arguments  # fmt: skip
@@ -76,12 +80,35 @@ class _OuterProduct:
 
     def emit(self) -> None:
         e = self.e
+        if "c" in self.prefetch:
+            self.fetch_c()
         self.initialise()
         e.choose(e.compare(self.edge, "==", 2), self.accumulate_masked, self.accumulate_unmasked)
         low = e.relu_bound(self.relu)
         for slot in (slot for row in self.sums for slot in row):
             e.set(slot, e.at_least(e.get(slot), low))
         self.visit_c(self.store)
+
+    def fetch_c(self) -> None:
+        """Fetch the tile's lines; a row that begins inside a line ends in one more."""
+        e, row = self.e, self.c
+        shift = [e.load_integer(self.table, len(self.vectors) + j) for j in self.vectors]
+        for _ in self.rows:
+            for place in (*shift, e.add(shift[-1], e.vector_size - 1)):
+                e.prefetch(e.add(row, place), write=True)
+            row = e.add(row, self.c_row_stride)
+
+    def fetch_a_and_b(self, a: ir.Value, a_offset: list[ir.Value], b: ir.Value) -> None:
+        """Fetch what is read `AHEAD` steps on."""
+        e = self.e
+        if "a" in self.prefetch:
+            line = e.add(a, e.multiply(self.a_step, AHEAD))
+            for offset in (a_offset[0], a_offset[-1]):
+                e.prefetch(e.add(line, offset))
+        if "b" in self.prefetch:
+            line = e.add(b, e.multiply(self.b_step, AHEAD))
+            for shift in self.b_shift:
+                e.prefetch(e.add(line, shift))
 
     def initialise(self) -> None:
         e = self.e
@@ -106,14 +133,11 @@ class _OuterProduct:
 
     def accumulate_masked(self) -> None:
         masks = [self.e.mask(self.valid(j)) for j in self.vectors]
-        self.accumulate(self.packed_rows() if self.packed else self.clamped_rows(), masks)
+        self.accumulate(self.clamped_rows(), masks)
 
     def accumulate_unmasked(self) -> None:
         """Rows at a regular distance need no register each, so the common case has a loop of its own."""
         e = self.e
-        if self.packed:
-            self.accumulate(self.packed_rows())
-            return
         regular = [e.multiply(self.a_row_stride, i) for i in self.rows]
         e.choose(
             e.compare(self.rows_valid, ">=", len(self.rows)),
@@ -121,27 +145,24 @@ class _OuterProduct:
             lambda: self.accumulate(self.clamped_rows()),
         )
 
-    def packed_rows(self) -> list[ir.Value]:
-        return [INT(i * self.e.size) for i in self.rows]
-
     def clamped_rows(self) -> list[ir.Value]:
         """Displacements of A's rows; those that do not exist read the last one that does."""
         return _clamped(self.e, len(self.rows), self.rows_valid, self.a_row_stride)
 
     def accumulate(self, a_offset: list[ir.Value], masks: list[ir.Value] | None = None) -> None:
         e = self.e
-        a_step = INT(len(self.rows) * e.size) if self.packed else self.a_step
         segment = e.variable(self.segments)
         with e.repeat(e.where(e.compare(self.steps, ">", 0), self.n_segments)):
             a = e.variable(e.add(self.a, e.load_integer(e.get(segment), 0)))
             b = e.variable(e.add(self.b, e.load_integer(e.get(segment), 1)))
             with e.repeat(self.steps):
+                self.fetch_a_and_b(e.get(a), a_offset, e.get(b))
                 columns = [e.load(e.add(e.get(b), self.b_shift[j]), masks and masks[j]) for j in self.vectors]
                 for i in self.rows:
                     row = e.load_broadcast(e.add(e.get(a), a_offset[i]))
                     for j in self.vectors:
                         e.set(self.sums[i][j], e.multiply_add(row, columns[j], e.get(self.sums[i][j])))
-                e.advance(a, a_step)
+                e.advance(a, self.a_step)
                 e.advance(b, self.b_step)
             e.advance(segment, 16)
 
