@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,36 @@ def test_statistics_follow_allocations() -> None:
     taken, left, kept = run(program)
     assert taken >= 64 * MB > left + 60 * MB
     assert kept >= 60 * MB
+
+
+def test_addresses_that_were_never_used_are_not_reserved() -> None:
+    program = """
+        print(memory.memory_reserved())
+        step([30])
+        torch.empty_cache()
+        print(memory.memory_reserved())
+    """
+    assert max(run(program)) < 30 * MB
+
+
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(
+    not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text(), reason="the system has no transparent huge pages"
+)
+@pytest.mark.parametrize("emptied", [False, True])
+def test_arrays_lie_in_huge_pages(emptied: bool) -> None:
+    program = f"""
+        if {emptied}:
+            step([8])
+            torch.empty_cache()
+        arrays = [np.ones(MB, np.uint8) for _ in range(8)]  # NumPy asks for huge pages from 4 MB on
+        with open("/proc/self/smaps") as lines:
+            print(sum(int(line.split()[1]) for line in lines if line.startswith("AnonHugePages")))
+    """
+    (kilobytes,) = run(program)
+    assert kilobytes >= 4096
 
 
 def test_summary() -> None:
