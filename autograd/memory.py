@@ -83,10 +83,19 @@ def _extend_heap() -> None:
     """Take addresses at the heap's end, where all larger arrays will lie, and ask for huge pages there."""
     assert _malloc is not None
     size = _limit() // 2  # malloc would trim a free end that exceeds the limit
-    if block := _malloc.malloc(size):
+    if not _addresses_count() and (block := _malloc.malloc(size)):
         start = -(-block // HUGE_PAGE) * HUGE_PAGE
         _malloc.madvise(start, block + size - start, MADV_HUGEPAGE)
         _malloc.free(block)
+
+
+def _addresses_count() -> bool:
+    """Return whether the system counts addresses as memory before they are used (overcommit_memory of proc(5))."""
+    try:
+        with open("/proc/sys/vm/overcommit_memory") as file:
+            return file.read().strip() == "2"
+    except OSError:
+        return True
 
 
 def empty_cache() -> None:
