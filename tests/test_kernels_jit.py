@@ -31,7 +31,8 @@ print(KernelCache.hits, KernelCache.misses, len(caught), *(str(w.message) for w 
 """
 
 
-PLAIN = {name: value for name, value in os.environ.items() if name not in ("NUMBA_BOUNDSCHECK", "NUMBA_CPU_NAME")}
+OF_A_PASS = ("NUMBA_BOUNDSCHECK", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
+PLAIN = {name: value for name, value in os.environ.items() if name not in OF_A_PASS}
 PLAIN["PYTHONPATH"] = str(ROOT)  # for processes that compile as users' do, whatever the pass of the suite
 
 
