@@ -144,7 +144,7 @@ class _Table:
     def watch(self, module: Module) -> Iterator[Any]:
         """Register the hooks that report the module's calls."""
         yield module.register_forward_pre_hook(self._enter)
-        yield module.register_forward_hook(self._leave, with_kwargs=True)
+        yield module.register_forward_hook(self._leave, with_kwargs=True, always_call=True)
 
     def _row(self, module: Module) -> Row:
         paths = self.paths[module]
@@ -173,7 +173,7 @@ class _Table:
         row.output_shapes = [tuple(y.shape) for y in tensors]
         row.memory = sum(y.nbytes for y in tensors if not any(_shared(x, y) for x in inputs))
         for kind, count in MULTIPLY_ADDS.items():
-            if isinstance(module, kind):
+            if isinstance(module, kind) and tensors:  # a call that failed has none
                 row.multiply_adds = count(module, inputs[0], tensors[0])
 
     def add_uncalled(self) -> None:

@@ -137,6 +137,28 @@ def test_outputs_of_several_tensors() -> None:
     assert row.memory == 4 * 13
 
 
+class Fallback(nn.Module):
+    """A layer for vectors of 4, another for those it refuses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fours = nn.Sequential(nn.Linear(4, 3))
+        self.others = nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        try:
+            return self.fours(x)
+        except RuntimeError:
+            return self.others(x)
+
+
+def test_calls_that_fail_have_no_output() -> None:
+    table = nn.summary(Fallback(), (7, 5))
+    assert column(table, "path") == ["fours", "fours.0", "others"]
+    assert column(table, "output_shape") == [None, None, (7, 2)]
+    assert column(table, "multiply_adds") == [0, 0, 7 * 2 * 5]
+
+
 def test_the_model_is_left_as_it_was() -> None:
     class Counts(nn.Module):
         def __init__(self) -> None:
