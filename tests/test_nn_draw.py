@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import autograd as torch
 import nn
 import nn.functional as F
-from autograd import tracing
+from autograd import Function, tracing
 from autograd.primitive import cast
 from nn import models
 from nn.drawing import Drawing
@@ -23,6 +23,7 @@ from nn.drawing.graph import Frame, Graph, Node
 from nn.drawing.labels import OPS
 from nn.drawing.layout import TITLE_WIDTH, Box, Layout, Station
 from nn.drawing.svg import write
+from nn.utils.checkpoint import checkpoint
 from tests.op_table import primitives
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -286,9 +287,25 @@ def test_pooling_and_joining_on_a_tape() -> None:
     ]  # fmt: skip
 
 
-def test_a_tape_that_was_walked_says_so() -> None:
+class Square(Function):
+    """x², with x kept for backward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        return 2 * ctx.saved_tensors[0] * grad
+
+
+@pytest.mark.parametrize("function", [torch.exp, Square.apply], ids=["op", "function"])
+@pytest.mark.parametrize("again", [False, True], ids=["kept", "computed again"])
+def test_a_tape_that_was_walked_says_so(function: Any, again: bool) -> None:
     x = torch.ones(3, requires_grad=True)
-    y = x.exp()
+    y = checkpoint(function, x, use_reentrant=False) if again else function(x)
+    assert nn.draw(y).graph.nodes[1].detail.startswith("saves") == (not again)
     y.sum().backward()
     assert "freed" in nn.draw(y).graph.nodes[1].detail
 

@@ -96,9 +96,8 @@ def main() -> None:
     for axes, price, unit in zip(panels, prices, units, strict=True):
         for x, y, name, color in zip(price, error, NETS, common.COLORS, strict=False):
             axes.semilogy(x, y, "o", color=color, markersize=9)
-            above = -18 if name == "AlexNet" else 8  # whose neighbour, Net, has its name above
-            axes.annotate(name, (x, y), xytext=(0, above), textcoords="offset points", ha="center", color=color)
-        axes.set(xlabel=unit, xlim=(-0.2 * price.max(), 1.25 * price.max()))
+            axes.annotate(name, (x, y), xytext=(8, 0), textcoords="offset points", va="center", color=color)
+        axes.set(xlabel=unit, xlim=(0, 1.6 * price.max()))
         axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
         axes.minorticks_off()
     panels[0].set(

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from autograd.function import FunctionNode
-from autograd.node import Leaf, OutputOf
+from autograd.node import Leaf, OutputOf, behind
 from autograd.node import Node as TapeNode
+from autograd.recomputation import Ticket
 from autograd.recorded import INPUT, OUTPUT, Recorded
 from autograd.tensor import Tensor
 from nn.drawing.graph import Graph, Node, refuse_above, shown
@@ -21,7 +22,7 @@ def graph_of_tape(tensor: Tensor, names: Any, limit: int) -> Graph:
     called = {id(value._node): name for name, value in _pairs(names) if value._node is not None}
     graph = Graph(f"the tape of a tensor of shape {shown(tensor.shape)}")
     drawn: dict[TapeNode, Node] = {}
-    for node in sorted(_behind(tensor.grad_fn), key=lambda node: node.sequence):
+    for node in sorted(behind([tensor.grad_fn]), key=lambda node: node.sequence):
         if isinstance(node, OutputOf):  # drawn as the node whose output it is
             drawn[node] = drawn[node.parents[0]]
             continue
@@ -43,17 +44,6 @@ def _pairs(names: Any) -> Iterable[tuple[str, Tensor]]:
     return pairs
 
 
-def _behind(root: TapeNode) -> set[TapeNode]:
-    """Return a node and all from which it was made."""
-    seen, stack = {root}, [root]
-    while stack:
-        for parent in stack.pop().parents:
-            if parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    return seen
-
-
 def _leaf(node: Leaf, called: dict[int, str]) -> Node:
     tensor = node.tensor()
     name = called.get(id(node), "")
@@ -73,16 +63,21 @@ def _op(node: TapeNode) -> Node:
 
 def _saved(node: TapeNode) -> Iterator[tuple[str, str]]:
     """Yield names and shapes of the arrays a node keeps for backward."""
-    if isinstance(node, FunctionNode):
-        for x in node.ctx._saved or ():
+    kept = _kept_by_function(node.ctx) if isinstance(node, FunctionNode) else getattr(node, "saved", ())
+    if kept is None:
+        yield "nothing more: freed by a backward", ""
+    elif isinstance(node, FunctionNode):
+        for x in kept:
             value = x.array if x.tensor is None else x.tensor
             yield "tensor", "" if value is None else shown(value.shape)
     elif isinstance(node, Recorded):
-        if node.saved is None:
-            yield "nothing more: freed by a backward", ""
-            return
         for (kind, key), value, _ in node._kept():
             name = node.plan.primitive.names_of(key) if kind == INPUT else "output" if kind == OUTPUT else "residual"
             arrays = [x for x in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(x, np.ndarray)]
             for x in arrays:
                 yield name, shown(x.shape)
+
+
+def _kept_by_function(ctx: Any) -> Any:
+    """Return what the context of a custom function keeps, None where it was freed, nothing where it is made again."""
+    return () if isinstance(ctx, Ticket) else None if ctx is None else ctx._saved

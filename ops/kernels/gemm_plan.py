@@ -141,8 +141,10 @@ def is_long(K: int, a_transposed: bool) -> bool:
 
 
 def choose_prefetch(kind: int, K: int, a_transposed: bool) -> str:
-    """Return the operands whose lines are fetched ahead, as measured: C where the tile's sum is long enough to hide it,
-    A where its rows are neighbours, which caches do not foresee, B where so is it and not packed.
+    """Return the operands whose lines are fetched ahead, as measured.
+
+    C: where the tile's sum is long enough to hide it. A, read down its columns, and B, read where it lies: in strides
+    that the caches do not foresee.
     """
     if K < PREFETCH_DEPTH:
         return ""
