@@ -95,14 +95,14 @@ def main() -> None:
     units = ("parameters [thousands]", "multiply-adds per image [millions]", "CPU seconds per epoch")
     for axes, price, unit in zip(panels, prices, units, strict=True):
         for x, y, name, color in zip(price, error, NETS, common.COLORS, strict=False):
-            axes.semilogy(x, y, "o", color=color, markersize=9)
-            axes.annotate(name, (x, y), xytext=(8, 0), textcoords="offset points", va="center", color=color)
-        axes.set(xlabel=unit, xlim=(0, 1.6 * price.max()))
+            axes.semilogy(x, y, "o", color=color, markersize=9, label=name)
+        axes.set(xlabel=unit, xlim=(0, 1.1 * price.max()))
         axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
         axes.minorticks_off()
     panels[0].set(
         ylabel=f"wrong after {epochs} epochs [%], mean of {seeds} seeds", ylim=(0.7 * error.min(), 1.5 * error.max())
     )
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(NETS), frameon=False)
     common.save(figure, options, "architectures")
     names, best, most = list(NETS), error.argmin(), error.argmax()
     common.say(
