@@ -25,7 +25,7 @@ from ops.lazy_kernels import norm, row_norm
 from ops.padding import pad
 from ops.pool import avg_pool2d
 from ops.reduction import mean, sum
-from ops.shape import movedim, ravel, reshape
+from ops.shape import movedim, ravel, reshape, with_shape
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -194,12 +194,12 @@ def _channels_shape(shape: Shape) -> Shape:
 
 
 def _channels(x: Array) -> Array:
-    return x.reshape(_channels_shape(x.shape))
+    return with_shape(x, _channels_shape(x.shape))
 
 
 def _rows(x: Array, dims: int) -> Array:
     split = x.ndim - dims
-    return x.reshape(math.prod(x.shape[:split]), math.prod(x.shape[split:]))
+    return with_shape(x, (math.prod(x.shape[:split]), math.prod(x.shape[split:])))
 
 
 def _flat(weight: Array | None) -> Array | None:

@@ -159,6 +159,23 @@ def test_operands_larger_than_the_cache(m: int, n: int, k: int) -> None:
     assert_product(gemm.matmul(a, b, relu=True), a, b, np.maximum(a.astype(np.float64) @ b, 0))
 
 
+@pytest.mark.parametrize(("n", "k"), [(5, 128), (12, 130), (16, 128), (33, 127)], ids=str)
+def test_more_rows_than_the_cache_holds(n: int, k: int) -> None:
+    a, b = operands("NT", 34_000, n, k, np.float32)
+    assert a.nbytes > gemm_plan.CACHE
+    assert_product(gemm.matmul(a, b), a, b, a.astype(np.float64) @ b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sums_over_many_samples_read_the_narrower_operand_in_place(dtype: type) -> None:
+    a, b = operands("TN", 100, 300, 1100, dtype)
+    assert gemm_plan.is_better_turned(a, b)
+    c = gemm.matmul(a, b)
+    assert c.flags.c_contiguous
+    assert_product(c, a, b, a.astype(np.float64) @ b)
+    assert not gemm_plan.is_better_turned(b.T, a.T)
+
+
 @given(n=st.integers(0, 70), k=sizes)
 def test_one_column_is_computed_as_one_row(n: int, k: int) -> None:
     a, b = operands("NN", n, 1, k, np.float32)

@@ -42,7 +42,7 @@ def tile(dtype: type) -> tuple[int, int, int]:
     return (12 if simd.registers() == 32 else 6), 2, simd.lanes(dtype)
 
 
-@pytest.mark.parametrize("prefetch", ["", "ac", "abc"])
+@pytest.mark.parametrize("prefetch", ["", "ac", "abc", "rc"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(data=st.data())
 @settings(max_examples=150)

@@ -5,6 +5,10 @@ Three ways through one driver; `gemm_plan` chooses by shape:
               of high-performance matrix multiplication", 2008); A is read where it lies, unless its rows alias.
     IN_PLACE  B too is read where it lies: few rows or a short reduction would not repay the packing.
     DOT       rows of A times rows of a transposed B, lanes along the reduction: nothing to transpose.
+
+What a tile reads is fetched ahead where the caches do not foresee it.  Measured, float32, one Zen 4 core (at most 114
+GFLOP/s), with and without: A (100000, 128) times B (128, 16) 100 and 40; (100000, 64) times (64, 64) 100 and 91; (4096,
+128) times (128, 512) 107 and 94.
 """
 
 import contextvars
@@ -48,6 +52,8 @@ def matmul(a: Array, b: Array, *, bias: Array | None = None, relu: bool = False,
         return _into(out, a, b, bias, relu)
     if gemm_plan.numpy_is_faster(M, N, K):
         return _quiet.run(_small, a, b, bias, relu)
+    if bias is None and not relu and gemm_plan.is_better_turned(a, b):
+        return dense(matmul(b.T, a.T).T)
     c = np.empty((M, N), a.dtype)
     _multiply(a, b, c, bias, relu)
     return c

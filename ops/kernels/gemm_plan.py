@@ -34,6 +34,9 @@ LONG, LONG_DEPTH, NARROW = 1024, 256, 1024
 """A sum of more than LONG terms is taken LONG_DEPTH at a time, so that both operands stay in the level-2 cache; rows
 of B of at most NARROW bytes are then read where they lie.  C (512, 128), 4096 terms: 105 GFLOP/s, 89 from packed B."""
 
+TURNED = 256
+"""Bytes of a row of A below which C is too narrow for its transpose to be worth a copy."""
+
 PREFETCH_DEPTH = 64
 """Steps of a reduction that hide how long it takes to fetch a tile of C."""
 
@@ -97,7 +100,7 @@ def plan_product(
         blocks = blocks._replace(work=rows * columns * lanes)
     else:
         tables = panel_tables(N, vectors, lanes, size)
-        prefetch = choose_prefetch(kind, K, a_transposed)
+        prefetch = choose_prefetch(M, K, vectors, size, a_transposed, blocks.a_pitch > 0, kind == IN_PLACE)
         leaf = simd.outer_product(rows, vectors, dtype, prefetch=prefetch)
         helper = simd.transpose(dtype) if b_transposed else simd.copy_panel(vectors, dtype)
     header = (
@@ -131,8 +134,9 @@ def choose_kind(M: int, N: int, K: int, size: int, lanes: int, a_transposed: boo
         fits = K <= LONG and N * size % ALIASING != 0  # a panel of B stays in the level-2 cache
         narrow = is_long(K, a_transposed) and N * size <= NARROW  # and here so many rows of B
         return IN_PLACE if M <= 24 or K <= 64 or narrow or (M <= 256 and fits) else BLOCKED
-    few_rows = min(160, K // 5) >= M or (lanes >= N and K >= 128)  # a dot product ends with a sum across lanes
-    return DOT if few_rows and not a_transposed else BLOCKED
+    few_rows = min(160, K // 5) >= M  # a dot product ends with a sum across lanes
+    few_columns = N <= 3 * lanes // 4 and K >= 128 and M * K * size <= CACHE
+    return DOT if (few_rows or few_columns) and not a_transposed else BLOCKED
 
 
 def is_long(K: int, a_transposed: bool) -> bool:
@@ -140,15 +144,24 @@ def is_long(K: int, a_transposed: bool) -> bool:
     return a_transposed and K > LONG
 
 
-def choose_prefetch(kind: int, K: int, a_transposed: bool) -> str:
-    """Return the operands whose lines are fetched ahead, as measured.
+def is_better_turned(a: Array, b: Array) -> bool:
+    """Whether the transpose of a b is found faster: a sum over many samples reads the narrower operand in place."""
+    a_row, b_row = (rows.itemsize * rows.shape[1] for rows in (a.T, b))
+    narrow = TURNED <= a_row <= NARROW < b_row
+    return narrow and is_long(len(b), a.T.flags.carray) and b.flags.carray
 
-    C: where the tile's sum is long enough to hide it. A, read down its columns, and B, read where it lies: in strides
-    that the caches do not foresee.
+
+def choose_prefetch(M: int, K: int, vectors: int, size: int, a_transposed: bool, copied: bool, b_in_place: bool) -> str:
+    """Return what is fetched ahead, as measured (letters of `simd.outer_product`).
+
+    C: where the tile's sum is long enough to hide it. A, read down its columns or along many rows at once, and B, read
+    where it lies: in strides that the caches do not foresee. A panel one vector wide leaves few cycles for it.
     """
     if K < PREFETCH_DEPTH:
         return ""
-    return ("a" if a_transposed else "") + ("b" if kind == IN_PLACE and is_long(K, a_transposed) else "") + "c"
+    if a_transposed:
+        return "abc" if b_in_place and is_long(K, a_transposed) else "ac"
+    return "rc" if not copied and (vectors > 1 or M * K * size > CACHE // 4) else "c"
 
 
 def choose_shape(kind: int, M: int, N: int, lanes: int) -> tuple[int, int]:

@@ -39,6 +39,9 @@ __all__ = [
 AHEAD = 16
 """Steps of a reduction between fetching a line and reading it: 400 cycles of a tile of 12 rows and 2 vectors."""
 
+LINE = 64
+"""Bytes of a cache line."""
+
 
 def outer_product(rows: int, vectors: int, dtype: DTypeLike, *, prefetch: str = "") -> int:
     """Return a leaf that adds outer products to a tile of C, the heart of every GEMM and convolution.
@@ -46,9 +49,9 @@ def outer_product(rows: int, vectors: int, dtype: DTypeLike, *, prefetch: str = 
     C[i, j] = init[i, j] + sum_s sum_k A_s[i, k] * B_s[k, j],  i < rows, j a vector of columns,
     then max(., 0) if relu.
 
-    Keep rows * vectors + vectors + 1 <= registers().  `prefetch` names operands, "a", "b", "c", whose lines are
-    fetched ahead: those of the whole tile of C, and those of A and B that are `AHEAD` steps on, which suits an A
-    whose rows are neighbours in memory.  Arguments, 16 of them:
+    Keep rows * vectors + vectors + 1 <= registers().  `prefetch` names what is fetched ahead: "c", the lines of the
+    whole tile of C; "a" and "b", those of A and B `AHEAD` steps on, which suits an A whose rows are neighbours in
+    memory; "r", A's next `rows` rows, which suits one whose steps are.  Arguments, 16 of them:
         a, a_row_stride, a_step: A_s[i, k] is at a + segments[s, 0] + i * a_row_stride + k * a_step.
         b, b_step: B_s[k, j] is at b + segments[s, 1] + table[0, j] + k * b_step.
         segments, n_segments, steps: address of int64[n_segments, 2]; the sum over k has `steps` terms.
@@ -98,9 +101,11 @@ class _OuterProduct:
                 e.prefetch(e.add(row, place), write=True)
             row = e.add(row, self.c_row_stride)
 
-    def fetch_a_and_b(self, a: ir.Value, a_offset: list[ir.Value], b: ir.Value) -> None:
-        """Fetch what is read `AHEAD` steps on."""
+    def fetch_ahead(self, a: ir.Value, a_offset: list[ir.Value], b: ir.Value, next_row: ir.Value) -> None:
+        """Fetch what is read `AHEAD` steps on, or by the tile below."""
         e = self.e
+        if "r" in self.prefetch:
+            self.fetch_next_rows(a, next_row)
         if "a" in self.prefetch:
             line = e.add(a, e.multiply(self.a_step, AHEAD))
             for offset in (a_offset[0], a_offset[-1]):
@@ -109,6 +114,19 @@ class _OuterProduct:
             line = e.add(b, e.multiply(self.b_step, AHEAD))
             for shift in self.b_shift:
                 e.prefetch(e.add(line, shift))
+
+    def fetch_next_rows(self, a: ir.Value, displacement: ir.Value) -> None:
+        """Fetch what the next row, of those below this tile by turns, holds for this step.
+
+        A line holds as many numbers as steps pass it, in which every row must have its turn.
+        """
+        e, count = self.e, len(self.rows)
+        first, end = (e.multiply(self.a_row_stride, n) for n in (count, 2 * count))
+        for _ in range(-(-count * e.size // LINE)):
+            e.prefetch(e.add(a, e.get(displacement)))
+            e.advance(displacement, self.a_row_stride)
+            at_end = e.builder.icmp_signed("==", e.get(displacement), end)
+            e.set(displacement, e.builder.select(at_end, first, e.get(displacement)))
 
     def initialise(self) -> None:
         e = self.e
@@ -155,8 +173,9 @@ class _OuterProduct:
         with e.repeat(e.where(e.compare(self.steps, ">", 0), self.n_segments)):
             a = e.variable(e.add(self.a, e.load_integer(e.get(segment), 0)))
             b = e.variable(e.add(self.b, e.load_integer(e.get(segment), 1)))
+            next_row = e.variable(e.multiply(self.a_row_stride, len(self.rows)))
             with e.repeat(self.steps):
-                self.fetch_a_and_b(e.get(a), a_offset, e.get(b))
+                self.fetch_ahead(e.get(a), a_offset, e.get(b), next_row)
                 columns = [e.load(e.add(e.get(b), self.b_shift[j]), masks and masks[j]) for j in self.vectors]
                 for i in self.rows:
                     row = e.load_broadcast(e.add(e.get(a), a_offset[i]))
