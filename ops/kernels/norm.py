@@ -1,9 +1,8 @@
 """Batch normalisation, forward and backward.
 
-x is (N, C, P), P the positions of an image; one thread owns whole channels.  With one position (features
-rather than images) x is a matrix (N, C), whose channels lie side by side.  A weight
-or bias of None means ones or zeros.  Sums run in the element type along one image and in float64 across
-images; no result depends on the number of threads.
+x is (N, C, P), P the positions of an image; one thread owns whole channels.  With one position (features rather than
+images) x is a matrix: see `column_norm`.  A weight or bias of None means ones or zeros.  Sums run in the element type
+along one image and in float64 across images; no result depends on the number of threads.
 """
 
 import functools
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ops.kernels import column_leaves as leaves
+from ops.kernels import column_norm
 from ops.kernels.arrays import dense, flat
 from ops.kernels.jit import kernel, split, threads_for
 from ops.kernels.scalar import Function
@@ -24,12 +23,8 @@ Array = np.ndarray[Any, Any]
 GRAIN = 16384
 """Elements per thread below which a second thread costs more than it saves."""
 
-ROWS = 32
-"""Rows of a matrix that are summed in the element type."""
-
-
 class Kernels(NamedTuple):
-    """Loops for one element type and layout, each called as loop(threads, count, *arrays)."""
+    """Loops for one element type and layout, each called as loop(threads, parts, *arrays)."""
 
     forward: Function
     affine: Function
@@ -38,10 +33,12 @@ class Kernels(NamedTuple):
 
 @functools.cache
 def kernels(dtype: np.dtype[Any], matrix: bool) -> Kernels:
-    """Make the loops for float32 or float64, over channels of images or over the columns of a matrix."""
+    """Make the loops for float32 or float64, over channels of images or over the rows of a matrix."""
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"norm: expected float32 or float64, got {dtype}")
-    return Kernels(*map(split, matrix_loops(dtype.type) if matrix else image_loops(dtype.type)))
+    if matrix:
+        return Kernels(column_norm.forward, column_norm.affine, column_norm.backward)
+    return Kernels(*map(split, image_loops(dtype.type)))
 
 
 def sum_of(real: type) -> Function:
@@ -61,13 +58,13 @@ def sum_of(real: type) -> Function:
 def image_loops(real: type) -> tuple[Function, ...]:
     """Make the loops over x (N, C, P).
 
-    Both passes follow the order of memory: taken channel by channel, the images of a batch compete for the
-    same sets of the cache.  The second pass runs backwards, to meet what the first has left there.
+    Both passes follow the order of memory: taken channel by channel, the images of a batch compete for the same sets of
+    the cache, and the caches fetch ahead what follows, not what precedes.
     """
 
     @kernel
     def affine(start, stop, x, weight, bias, mean, invstd, y):
-        for n in range(x.shape[0] - 1, -1, -1):
+        for n in range(x.shape[0]):
             for c in range(start, stop):
                 a, b, m, k, o = x[n, c], y[n, c], mean[c], invstd[c] * weight[c], bias[c]
                 for i in range(b.size):
@@ -128,7 +125,7 @@ def image_backward(real: type) -> Function:
                 second[c - start] += q
         for c in range(start, stop):
             dweight[c], dbias[c] = second[c - start] * invstd[c], first[c - start]
-        for n in range(x.shape[0] - 1, -1, -1):
+        for n in range(x.shape[0]):
             for c in range(start, stop):
                 g, a, d, m, k = grad[n, c], x[n, c], dx[n, c], mean[c], invstd[c] * weight[c]
                 o, s = k * share * dbias[c], k * share * dweight[c] * invstd[c]
@@ -136,84 +133,6 @@ def image_backward(real: type) -> Function:
                     d[i] = k * g[i] - o - s * (a[i] - m)
 
     return backward
-
-
-@kernel(inline=True)
-def sum_columns(x, grad, start, pivot, leaf):
-    """Return float64 sums of `column_sums` over all rows of x (N, C), columns start, start + 1, ..."""
-    columns, size, pitch = pivot.size, x.itemsize, x.shape[1] * x.itemsize
-    first, second = np.zeros(columns, np.float64), np.zeros(columns, np.float64)
-    part = np.empty((2, columns), x.dtype)
-    for n in range(0, x.shape[0], ROWS):
-        part[:] = 0
-        at = n * pitch + start * size
-        call(
-            leaf, address_of(x) + at, address_of(grad) + at, pitch, min(ROWS, x.shape[0] - n), columns,
-            address_of(pivot), address_of(part), address_of(part) + columns * size,
-        )  # fmt: skip
-        s, q = part[0], part[1]
-        for i in range(s.size):
-            first[i] += s[i]
-        for i in range(q.size):
-            second[i] += q[i]
-    return first, second
-
-
-@kernel(inline=True)
-def map_columns(x, grad, y, start, table, leaf):
-    """Run `column_map` on columns start, start + 1, ... of x (N, C), from the last row to the first."""
-    columns, size, pitch = table.shape[1], x.itemsize, x.shape[1] * x.itemsize
-    at = (x.shape[0] - 1) * pitch + start * size
-    call(
-        leaf, address_of(x) + at, address_of(grad) + at, address_of(y) + at, -pitch, x.shape[0], columns,
-        address_of(table), columns * size,
-    )  # fmt: skip
-
-
-def matrix_loops(_real: type) -> tuple[Function, ...]:
-    """Make the same loops over x (N, C), a range of its columns side by side; the second pass runs backwards."""
-
-    @kernel
-    def affine(start, stop, x, weight, bias, mean, invstd, y, addresses):
-        table = np.empty((3, stop - start), x.dtype)
-        table[0], table[2] = mean[start:stop], bias[start:stop]
-        table[1] = invstd[start:stop] * weight[start:stop]
-        map_columns(x, x, y, start, table, int(addresses[1]))
-
-    @kernel
-    def forward(start, stop, x, weight, bias, eps, mean, var, invstd, y, addresses):
-        """Mean and biased variance come from sums about the first row."""
-        rows, pivot = x.shape[0], x[0][start:stop]
-        s, q = sum_columns(x, x, start, pivot, int(addresses[0]))
-        for i in range(s.size):
-            m = s[i] / rows
-            v = q[i] / rows - m * m
-            v = 0.0 if v < 0.0 else v
-            c = start + i
-            mean[c], var[c], invstd[c] = pivot[i] + m, v, 1.0 / math.sqrt(v + eps)
-        affine(start, stop, x, weight, bias, mean, invstd, y, addresses)
-
-    @kernel
-    def backward(start, stop, grad, x, weight, mean, invstd, training, dx, dweight, dbias, addresses):
-        """dx = k grad - k share dbias - k share dweight invstd (x - mean), k = invstd weight."""
-        s, q = sum_columns(x, grad, start, mean[start:stop], int(addresses[2]))
-        table, share = np.empty((4, stop - start), x.dtype), training / x.dtype.type(x.shape[0])
-        for i in range(s.size):
-            c = start + i
-            k, dweight[c], dbias[c] = invstd[c] * weight[c], q[i] * invstd[c], s[i]
-            table[0, i], table[1, i] = mean[c], -k * share * dweight[c] * invstd[c]
-            table[2, i], table[3, i] = -k * share * dbias[c], k
-        map_columns(x, grad, dx, start, table, int(addresses[3]))
-
-    return forward, affine, backward
-
-
-@functools.cache
-def matrix_leaves(dtype: np.dtype[Any]) -> tuple[Array]:
-    """Return the addresses of the leaves that the loops over matrices call."""
-    sums, maps = leaves.column_sums, leaves.column_map
-    forward = sums(dtype, products=False), maps(dtype, gradient=False)
-    return (np.array([*forward, sums(dtype, products=True), maps(dtype, gradient=True)], np.int64),)
 
 
 class BatchNorm(NamedTuple):
@@ -244,19 +163,17 @@ class Layout(NamedTuple):
     loops: Kernels
     shape: tuple[int, ...]
     parts: int
-    """Channels: what the threads divide."""
+    """What the threads divide: channels of images, rows of a matrix."""
     threads: int
-    leaves: tuple[Array, ...]
-    """What the loops take beside their arrays."""
 
 
 def layout(x: Array) -> Layout:
     """Choose the loops for the shape of x."""
     images, channels, positions = x.shape
-    loops, threads = kernels(x.dtype, positions == 1), threads_for(x.size, GRAIN)
+    loops = kernels(x.dtype, positions == 1)
     if positions == 1:
-        return Layout(loops, (images, channels), channels, min(threads, channels), matrix_leaves(x.dtype))
-    return Layout(loops, x.shape, channels, threads, ())
+        return Layout(loops, (images, channels), images, threads_for(x.size, column_norm.GRAIN))
+    return Layout(loops, x.shape, channels, threads_for(x.size, GRAIN))
 
 
 def batch_norm_forward(x: Array, weight: Array | None, bias: Array | None, *, eps: float) -> BatchNorm:
@@ -265,14 +182,14 @@ def batch_norm_forward(x: Array, weight: Array | None, bias: Array | None, *, ep
     y[n, c, p] = (x[n, c, p] - mean[c]) invstd[c] weight[c] + bias[c], invstd = 1 / sqrt(var + eps), var
     biased (Ioffe and Szegedy 2015, algorithm 1).
     """
-    loops, shape, count, threads, more = layout(x)
+    loops, shape, parts, threads = layout(x)
     channels, dtype = x.shape[1], x.dtype
     if x.size == 0:
         return BatchNorm(np.empty(x.shape, dtype), *(np.full(channels, np.nan, dtype) for _ in range(3)))
     y, (mean, var, invstd) = np.empty(x.shape, dtype), (np.empty(channels, dtype) for _ in range(3))
     loops.forward(
         threads,
-        count,
+        parts,
         dense(x).reshape(shape),
         filled(weight, 1, channels, dtype),
         filled(bias, 0, channels, dtype),
@@ -281,26 +198,24 @@ def batch_norm_forward(x: Array, weight: Array | None, bias: Array | None, *, ep
         var,
         invstd,
         y.reshape(shape),
-        *more,
     )
     return BatchNorm(y, mean, var, invstd)
 
 
 def batch_norm_apply(x: Array, weight: Array | None, bias: Array | None, mean: Array, invstd: Array) -> Array:
     """Normalise by given statistics: y[n, c, p] = (x[n, c, p] - mean[c]) invstd[c] weight[c] + bias[c]."""
-    loops, shape, count, threads, more = layout(x)
+    loops, shape, parts, threads = layout(x)
     channels, dtype = x.shape[1], x.dtype
     y = np.empty(x.shape, dtype)
     loops.affine(
         threads,
-        count,
+        parts,
         dense(x).reshape(shape),
         filled(weight, 1, channels, dtype),
         filled(bias, 0, channels, dtype),
         filled(mean, 0, channels, dtype),
         filled(invstd, 1, channels, dtype),
         y.reshape(shape),
-        *more,
     )
     return y
 
@@ -313,14 +228,14 @@ def batch_norm_backward(
     dbias = sum grad, dweight = sum grad h, dx = weight invstd (grad - dbias / M - h dweight / M) where the
     statistics were those of the batch, dx = weight invstd grad where they were constants (training=False).
     """
-    loops, shape, count, threads, more = layout(x)
+    loops, shape, parts, threads = layout(x)
     channels, dtype = x.shape[1], x.dtype
     if x.size == 0:
         return Gradients(np.empty(x.shape, dtype), np.zeros(channels, dtype), np.zeros(channels, dtype))
     result = Gradients(np.empty(x.shape, dtype), np.empty(channels, dtype), np.empty(channels, dtype))
     loops.backward(
         threads,
-        count,
+        parts,
         dense(grad).reshape(shape),
         dense(x).reshape(shape),
         filled(weight, 1, channels, dtype),
@@ -330,19 +245,18 @@ def batch_norm_backward(
         result.dx.reshape(shape),
         result.dweight,
         result.dbias,
-        *more,
     )
     return result
 
 
 def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield a name and a call that compiles it, for every kernel of this module."""
+    """Yield a name and a call that compiles it, for every kernel of batch norm."""
     for dtype in ("float32", "float64"):
         v = np.ones(2, dtype)
         for name, x in ("images", np.ones((2, 2, 2), dtype)), ("matrix", np.ones((2, 2, 1), dtype)):
-            yield (
-                f"norm.batch_norm_forward {name} {dtype}",
-                functools.partial(batch_norm_forward, x, v, v, eps=1e-5),
-            )
-            backward = functools.partial(batch_norm_backward, x, x, v, v, v, training=True)
-            yield f"norm.batch_norm_backward {name} {dtype}", backward
+            calls = {
+                "forward": functools.partial(batch_norm_forward, x, v, v, eps=1e-5),
+                "apply": functools.partial(batch_norm_apply, x, v, v, v, v),
+                "backward": functools.partial(batch_norm_backward, x, x, v, v, v, training=True),
+            }
+            yield from ((f"norm.batch_norm_{part} {name} {dtype}", call) for part, call in calls.items())
