@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.kernels import norm, row_norm
+from ops.kernels import column_norm, norm, row_norm
 from ops.kernels.threads import least_threads
 from tests.naive import norm as naive
 
 TYPES = (np.float32, np.float64)
 SHAPES = st.tuples(st.integers(1, 5), st.sampled_from([1, 2, 6, 70]), st.sampled_from([1, 2, 9, 35]))
-SHAPES |= st.sampled_from([(33, 130, 1), (70, 37, 1), (97, 16, 1)])  # matrices of several blocks of rows
+SHAPES |= st.sampled_from([(33, 130, 1), (129, 37, 1), (300, 16, 1)])  # matrices of several groups of rows
 EPS = 1e-3
 
 
@@ -66,6 +66,23 @@ def test_batch_norm_evaluation(real, threads, shape, seed):
     close(dx, grad.astype(float) * (weight * invstd)[:, None], real)
     close(dweight, (grad * h).sum((0, 2)), real, slack=4)
     close(dbias, grad.astype(float).sum((0, 2)), real)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_matrices_are_normalised_alike_row_by_row_and_in_parts(threads, monkeypatch):
+    x, grad, weight, bias = draw(0, (500, 37, 1), np.float32)
+
+    def results():
+        y, mean, var, invstd = norm.batch_norm_forward(x, weight, bias, eps=EPS)
+        return y, var, *norm.batch_norm_backward(grad, x, weight, mean, invstd, training=True)
+
+    whole = results()
+    with least_threads(threads):
+        for one, other in zip(results(), whole, strict=True):
+            np.testing.assert_array_equal(one, other)
+        monkeypatch.setattr(column_norm, "STREAMED", 0)
+        for one, other in zip(results(), whole, strict=True):
+            close(one, other, np.float32)
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 400_000), (16, 3, 50), (500, 3, 1)])

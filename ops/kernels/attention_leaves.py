@@ -16,7 +16,7 @@ from ops.kernels.emitter import INT32, Emitter
 from ops.kernels.emitter import vector_leaf as _leaf
 from ops.kernels.native import INT
 from ops.kernels.random import GOLDEN, MIX1, MIX2, S15, S16
-from ops.kernels.simd import _sum_lanes
+from ops.kernels.simd import sum_lanes
 
 ABREAST = 4
 """Vectors worked on side by side: one alone would wait for each maximum, sum and exponential."""
@@ -381,6 +381,6 @@ def _emit_row_dots(e: Emitter) -> None:
                 add(tail)
                 e.advance(x_at, x_row)
                 e.advance(y_at, y_row)
-        e.store(_sum_lanes(e, [e.get(total) for total in totals]), e.get(target), e.mask(e.get(left)))
+        e.store(sum_lanes(e, [e.get(total) for total in totals]), e.get(target), e.mask(e.get(left)))
         e.advance(left, -e.lanes)
         e.advance(target, e.vector_size)

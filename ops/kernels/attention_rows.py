@@ -22,7 +22,7 @@ from ops.kernels.emitter import Emitter, vector_leaf
 from ops.kernels.gemm_plan import dot_tables, panel_tables
 from ops.kernels.jit import threads_for
 from ops.kernels.native import INT
-from ops.kernels.simd import Worker, _sum_lanes, call, load_integers
+from ops.kernels.simd import Worker, call, load_integers, sum_lanes
 from ops.kernels.stages import pack_layout, stage_list
 from ops.kernels.tiles import choose_tile
 
@@ -148,7 +148,7 @@ def _weigh(e: Emitter, row: ir.Value, vectors: ir.Value, top: ir.Value, target: 
         e.store(weight, e.get(at))
         e.set(total, b.fadd(e.get(total), weight))
         e.advance(at, e.vector_size)
-    value = _sum_lanes(e, [e.get(total)])
+    value = sum_lanes(e, [e.get(total)])
     inverse = b.select(b.fcmp_ordered("==", value, e.zero), e.zero, b.fdiv(number(e, 1), value))
     e.store(inverse, target, e.mask(INT(1)))
 

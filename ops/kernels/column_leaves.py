@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 from ops.kernels.emitter import Emitter, vector_leaf
 from ops.kernels.native import INT
 
+
 @functools.cache
 def column_sums(dtype: DTypeLike, *, products: bool, abreast: int) -> int:
     """Return a leaf: with d = x[r, i] - pivot[i], s[i] += sum_r d and q[i] += sum_r d^2.

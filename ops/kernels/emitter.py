@@ -144,6 +144,11 @@ class Emitter:
         """a * b + c, fused where the CPU can."""
         return self._intrinsic("fmuladd", self.vector, [a, b, c])
 
+    def sum_of_lanes(self, value: ir.Value) -> ir.Value:
+        """The scalar that all lanes add up to, in any order."""
+        function = self._declared(f"llvm.vector.reduce.fadd.{self.suffix}", self.element, [self.element, self.vector])
+        return self.builder.call(function, [ir.Constant(self.element, 0.0), value], fastmath=("reassoc",))
+
     def relu_bound(self, relu: ir.Value) -> ir.Value:
         """The least value that passes: 0 if `relu` is not 0, else minus infinity."""
         bounds = ir.Constant(self.element, 0.0), ir.Constant(self.element, float("-inf"))

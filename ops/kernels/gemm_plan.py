@@ -135,7 +135,7 @@ def choose_kind(M: int, N: int, K: int, size: int, lanes: int, a_transposed: boo
         narrow = is_long(K, a_transposed) and N * size <= NARROW  # and here so many rows of B
         return IN_PLACE if M <= 24 or K <= 64 or narrow or (M <= 256 and fits) else BLOCKED
     few_rows = min(160, K // 5) >= M  # a dot product ends with a sum across lanes
-    few_columns = N <= 3 * lanes // 4 and K >= 128 and M * K * size <= CACHE
+    few_columns = 3 * lanes // 4 >= N and K >= 128 and M * K * size <= CACHE
     return DOT if (few_rows or few_columns) and not a_transposed else BLOCKED
 
 

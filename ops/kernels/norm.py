@@ -16,12 +16,12 @@ from ops.kernels import column_norm
 from ops.kernels.arrays import dense, flat
 from ops.kernels.jit import kernel, split, threads_for
 from ops.kernels.scalar import Function
-from ops.kernels.simd import address_of, call
 
 Array = np.ndarray[Any, Any]
 
 GRAIN = 16384
 """Elements per thread below which a second thread costs more than it saves."""
+
 
 class Kernels(NamedTuple):
     """Loops for one element type and layout, each called as loop(threads, parts, *arrays)."""
@@ -254,7 +254,7 @@ def warmup_cases() -> Iterator[tuple[str, Callable[[], object]]]:
     for dtype in ("float32", "float64"):
         v = np.ones(2, dtype)
         for name, x in ("images", np.ones((2, 2, 2), dtype)), ("matrix", np.ones((2, 2, 1), dtype)):
-            calls = {
+            calls: dict[str, Callable[[], object]] = {
                 "forward": functools.partial(batch_norm_forward, x, v, v, eps=1e-5),
                 "apply": functools.partial(batch_norm_apply, x, v, v, v, v),
                 "backward": functools.partial(batch_norm_backward, x, x, v, v, v, training=True),

@@ -13,9 +13,9 @@ from functools import partial
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
-from ops.kernels.emitter import Emitter
+from ops.kernels.emitter import Emitter, vector_leaf
 from ops.kernels.native import INT
-from ops.kernels.simd import _leaf, _sum_lanes
+from ops.kernels.simd import sum_lanes
 
 ABREAST = 4
 """Partial sums of a row, side by side: one alone would wait for each addition."""
@@ -31,7 +31,7 @@ def row_sums(dtype: DTypeLike, terms: str = "plain") -> int:
 
     Arguments, 6: x, y (read for differences alone), row_step (bytes), n_rows, n_columns, out.
     """
-    return _leaf(f"row_sums_{terms}", 6, dtype, functools.partial(_emit_row_sums, terms=terms))
+    return vector_leaf(f"row_sums_{terms}", 6, dtype, functools.partial(_emit_row_sums, terms=terms))
 
 
 def _emit_row_sums(e: Emitter, terms: str) -> None:
@@ -49,7 +49,7 @@ def _emit_row_sums(e: Emitter, terms: str) -> None:
             with e.when(e.get(left), ">", q):
                 _sum_row(e, total, e.get(row), groups, singles, tail, partial(_term, e, terms, beside))
                 e.set(row, b.add(e.get(row), row_step))
-        e.store(_sum_lanes(e, [e.get(total) for total in totals]), e.get(target), e.mask(e.get(left)))
+        e.store(sum_lanes(e, [e.get(total) for total in totals]), e.get(target), e.mask(e.get(left)))
         e.advance(left, -e.lanes)
         e.advance(target, e.vector_size)
 
@@ -91,7 +91,7 @@ def row_extremes(dtype: DTypeLike, *, largest: bool) -> int:
     Arguments, 5: x, row_step (bytes), n_rows, n_columns, out.
     """
     emit = partial(_emit_row_extremes, largest=largest)
-    return _leaf("row_largest" if largest else "row_smallest", 5, dtype, emit)
+    return vector_leaf("row_largest" if largest else "row_smallest", 5, dtype, emit)
 
 
 def _emit_row_extremes(e: Emitter, largest: bool) -> None:

@@ -12,17 +12,18 @@ import numpy as np
 
 from ops.kernels.arrays import dense, flat
 from ops.kernels.jit import kernel, split, threads_for
+from ops.kernels.layer_norm_leaf import layer_norm_gradients
 from ops.kernels.norm import GRAIN, Gradients, filled, sum_of
 from ops.kernels.scalar import Function
+from ops.kernels.simd import address_of, call
 
 Array = np.ndarray[Any, Any]
 
 
 class Kernels(NamedTuple):
-    """The compiled loops for one element type, each called as loop(threads, count, *arrays)."""
+    """Loops for one element type, each called as loop(threads, count, *arrays)."""
 
     layer_forward: Function
-    layer_backward: Function
     group_forward: Function
     group_backward: Function
 
@@ -30,9 +31,14 @@ class Kernels(NamedTuple):
 @functools.cache
 def kernels(dtype: np.dtype[Any]) -> Kernels:
     """Make the loops for float32 or float64."""
+    check(dtype)
+    return Kernels(*map(split, (layer_forward_loop(dtype.type), *group_loops(dtype.type))))
+
+
+def check(dtype: np.dtype[Any]) -> None:
+    """Accept what there are kernels for."""
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"norm: expected float32 or float64, got {dtype}")
-    return Kernels(*map(split, layer_loops(dtype.type) + group_loops(dtype.type)))
 
 
 def row_moments(real: type) -> Function:
@@ -50,9 +56,9 @@ def row_moments(real: type) -> Function:
     return moments
 
 
-def layer_loops(real: type) -> tuple[Function, ...]:
-    """Make the loops over rows (M, D) with one weight per element of a row."""
-    zero, moments = real(0), row_moments(real)
+def layer_forward_loop(real: type) -> Function:
+    """Make the loop over rows (M, D) with one weight per element of a row."""
+    moments = row_moments(real)
 
     @kernel
     def forward(start, stop, x, weight, bias, eps, y, mean, invstd):
@@ -63,29 +69,23 @@ def layer_loops(real: type) -> tuple[Function, ...]:
             for i in range(b.size):
                 b[i] = (a[i] - m) * inv * weight[i] + bias[i]
 
-    @kernel
-    def backward(start, stop, grad, x, weight, mean, invstd, dx, dweight, dbias):
-        """Blocks of rows; dweight and dbias (blocks, D) keep each block's sums."""
-        blocks, rows = dweight.shape[0], x.shape[0]
-        for block in range(start, stop):
-            dw, db = dweight[block], dbias[block]
-            dw[:], db[:] = zero, zero
-            for row in range(rows * block // blocks, rows * (block + 1) // blocks):
-                g, a, d, m, inv = grad[row], x[row], dx[row], mean[row], invstd[row]
-                s, q = zero, zero
-                for i in range(d.size):
-                    h = (a[i] - m) * inv
-                    gw = g[i] * weight[i]
-                    s += gw
-                    q += gw * h
-                    dw[i] += g[i] * h
-                    db[i] += g[i]
-                s /= real(d.size)
-                q /= real(d.size)
-                for i in range(d.size):
-                    d[i] = inv * (g[i] * weight[i] - s - (a[i] - m) * inv * q)
+    return forward
 
-    return forward, backward
+
+@split
+@kernel
+def layer_backward(start, stop, grad, x, weight, mean, invstd, dx, dweight, dbias, leaf):
+    """Differentiate blocks of rows; dweight and dbias (blocks, D) keep each block's sums."""
+    blocks, (rows, columns), size = dweight.shape[0], x.shape, x.itemsize
+    for block in range(start, stop):
+        first, last = rows * block // blocks, rows * (block + 1) // blocks
+        dweight[block], dbias[block] = 0, 0
+        at, sums = first * columns * size, block * columns * size
+        call(
+            leaf, last - first, columns, address_of(grad) + at, address_of(x) + at, address_of(dx) + at,
+            address_of(weight), address_of(mean) + first * size, address_of(invstd) + first * size,
+            address_of(dweight) + sums, address_of(dbias) + sums,
+        )  # fmt: skip
 
 
 def group_loops(real: type) -> tuple[Function, ...]:
@@ -164,10 +164,11 @@ def layer_norm_backward(grad: Array, x: Array, weight: Array | None, mean: Array
 
     dx[m, d] = invstd[m] (grad w - avg(grad w) - h avg(grad w h)), dweight = sum_m grad h, dbias = sum_m grad.
     """
+    check(x.dtype)
     rows, size = x.shape
     blocks = min(max(rows // 32, 1), 64)
     dx, sums = np.empty(x.shape, x.dtype), np.empty((2, blocks, size), x.dtype)
-    kernels(x.dtype).layer_backward(
+    layer_backward(
         min(threads_for(x.size, GRAIN), blocks),
         blocks,
         dense(grad),
@@ -177,6 +178,7 @@ def layer_norm_backward(grad: Array, x: Array, weight: Array | None, mean: Array
         flat(invstd),
         dx,
         *sums,
+        layer_norm_gradients(x.dtype),
     )
     dweight, dbias = sums.sum(axis=1, dtype=np.float64).astype(x.dtype)
     return Gradients(dx, dweight, dbias)

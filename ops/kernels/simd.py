@@ -13,8 +13,7 @@ from functools import partial
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
-from ops.kernels.emitter import Emitter, lanes, registers, vector_bytes
-from ops.kernels.emitter import vector_leaf as _leaf
+from ops.kernels.emitter import Emitter, lanes, registers, vector_bytes, vector_leaf
 from ops.kernels.native import INT, Worker, address_of, call, load_integers
 
 __all__ = [
@@ -29,6 +28,7 @@ __all__ = [
     "load_integers",
     "outer_product",
     "registers",
+    "sum_lanes",
     "transpose",
     "vector_bytes",
 ]
@@ -68,7 +68,7 @@ def outer_product(rows: int, vectors: int, dtype: DTypeLike, *, prefetch: str = 
     def emit(e: Emitter) -> None:
         _OuterProduct(e, rows, vectors, prefetch).emit()
 
-    return _leaf("_".join(["outer_product", *prefetch]), 16, dtype, emit, rows, vectors)
+    return vector_leaf("_".join(["outer_product", *prefetch]), 16, dtype, emit, rows, vectors)
 
 
 class _OuterProduct:
@@ -234,7 +234,7 @@ def dot_tile(rows: int, columns: int, dtype: DTypeLike) -> int:
         start: 0 = begin at zero, 1 = add to what `sums` holds.
         sums: address of rows * columns vectors.
     """
-    return _leaf("dot_tile", 12, dtype, partial(_emit_dot_tile, rows=rows, columns=columns), rows, columns)
+    return vector_leaf("dot_tile", 12, dtype, partial(_emit_dot_tile, rows=rows, columns=columns), rows, columns)
 
 
 def _emit_dot_tile(e: Emitter, rows: int, columns: int) -> None:
@@ -278,7 +278,7 @@ def dot_store(rows: int, columns: int, dtype: DTypeLike) -> int:
     Arguments, 8 of them: sums, c, c_row_stride, rows_valid, columns_valid, mode, bias, relu.
         mode, bias: init is 0 = zero, 1 = C, 2 = bias[i] (one number per row), 3 = bias[j] (one per column).
     """
-    return _leaf("dot_store", 8, dtype, partial(_emit_dot_store, rows=rows, columns=columns), rows, columns)
+    return vector_leaf("dot_store", 8, dtype, partial(_emit_dot_store, rows=rows, columns=columns), rows, columns)
 
 
 def _emit_dot_store(e: Emitter, rows: int, columns: int) -> None:
@@ -295,7 +295,7 @@ def _emit_dot_store(e: Emitter, rows: int, columns: int) -> None:
     with e.repeat(e.minimum(rows_valid, rows)):
         for slot, j in zip(totals, groups, strict=True):
             group = range(j, min(j + e.lanes, columns))
-            e.set(slot, _sum_lanes(e, [e.load(e.add(e.get(source), q * e.vector_size)) for q in group]))
+            e.set(slot, sum_lanes(e, [e.load(e.add(e.get(source), q * e.vector_size)) for q in group]))
         with e.when(mode, "==", 1):
             add(e.load(e.add(e.get(row), j * e.size), mask) for j, mask in zip(groups, masks, strict=True))
         with e.when(mode, "==", 2):
@@ -314,7 +314,7 @@ def lane_sums(dtype: DTypeLike) -> int:
 
     Arguments: sums (address of count vectors), count, out (address of count elements).
     """
-    return _leaf("lane_sums", 3, dtype, _emit_lane_sums)
+    return vector_leaf("lane_sums", 3, dtype, _emit_lane_sums)
 
 
 def _emit_lane_sums(e: Emitter) -> None:
@@ -323,13 +323,13 @@ def _emit_lane_sums(e: Emitter) -> None:
     with e.repeat(e.builder.sdiv(e.add(count, e.lanes - 1), INT(e.lanes))):
         exists = [e.mask(e.where(e.compare(e.get(left), ">", q), INT(e.lanes))) for q in range(e.lanes)]
         block = [e.load(e.add(e.get(source), q * e.vector_size), mask) for q, mask in enumerate(exists)]
-        e.store(_sum_lanes(e, block), e.get(target), e.mask(e.get(left)))
+        e.store(sum_lanes(e, block), e.get(target), e.mask(e.get(left)))
         e.advance(source, e.lanes * e.vector_size)
         e.advance(target, e.vector_size)
         e.advance(left, -e.lanes)
 
 
-def _sum_lanes(e: Emitter, vectors: list[ir.Value]) -> ir.Value:
+def sum_lanes(e: Emitter, vectors: list[ir.Value]) -> ir.Value:
     """Return the vector whose lane j is the sum of the lanes of vector j, of at most `lanes` vectors.
 
     After the step of distance d, lane l of the q-th vector left is a partial sum of vector q * 2d + l mod 2d.
@@ -363,7 +363,7 @@ def transpose(dtype: DTypeLike, *, table: bool = False) -> int:
     gets n_store elements.  With `table`, row r starts at source + table[r], and source_row_stride is the address of
     int64[lanes].
     """
-    return _leaf("transpose", 7, dtype, partial(_emit_transpose, table=table), int(table))
+    return vector_leaf("transpose", 7, dtype, partial(_emit_transpose, table=table), int(table))
 
 
 def _emit_transpose(e: Emitter, table: bool) -> None:
@@ -407,7 +407,7 @@ def copy_panel(vectors: int, dtype: DTypeLike, step: int = 1) -> int:
 
     Arguments: source, source_row_stride, destination, destination_row_stride, n_rows, n_columns.
     """
-    return _leaf("copy_panel", 6, dtype, partial(_emit_copy_panel, vectors=vectors, step=step), vectors, step)
+    return vector_leaf("copy_panel", 6, dtype, partial(_emit_copy_panel, vectors=vectors, step=step), vectors, step)
 
 
 def _emit_copy_panel(e: Emitter, vectors: int, step: int) -> None:

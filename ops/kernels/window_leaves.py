@@ -17,9 +17,8 @@ from typing import NamedTuple
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
-from ops.kernels.emitter import INT32, Emitter
+from ops.kernels.emitter import INT32, Emitter, vector_leaf
 from ops.kernels.native import INT
-from ops.kernels.simd import _leaf
 
 INT8 = ir.IntType(8)
 LARGEST = 16
@@ -56,7 +55,7 @@ def max_row(shape: Shape, dtype: DTypeLike, *, wide_index: bool) -> int:
     Arguments, 10: x, row_step, rows, padding, width, first (address of int32 per output), tap, y, index, outputs.
     """
     emit = partial(_emit_max_row, shape=shape, wide_index=wide_index)
-    return _leaf("max_row_wide" if wide_index else "max_row", 10, dtype, emit, *shape)
+    return vector_leaf("max_row_wide" if wide_index else "max_row", 10, dtype, emit, *shape)
 
 
 def _emit_max_row(e: Emitter, shape: Shape, wide_index: bool) -> None:
@@ -96,7 +95,7 @@ def sum_row(shape: Shape, dtype: DTypeLike) -> int:
 
     Arguments, 8: x, row_step, rows, padding, width, divisor (address of one element per output), y, outputs.
     """
-    return _leaf("sum_row", 8, dtype, partial(_emit_sum_row, shape=shape), *shape)
+    return vector_leaf("sum_row", 8, dtype, partial(_emit_sum_row, shape=shape), *shape)
 
 
 def _emit_sum_row(e: Emitter, shape: Shape) -> None:
@@ -178,7 +177,7 @@ def spread_row(shape: Shape, dtype: DTypeLike, *, chosen: bool) -> int:
     width, padding.
     """
     emit = partial(_emit_spread_row, shape=shape, chosen=chosen)
-    return _leaf("spread_row_chosen" if chosen else "spread_row", 8, dtype, emit, *shape)
+    return vector_leaf("spread_row_chosen" if chosen else "spread_row", 8, dtype, emit, *shape)
 
 
 def _emit_spread_row(e: Emitter, shape: Shape, chosen: bool) -> None:
@@ -227,7 +226,7 @@ def max_2x2(outputs: int, dtype: DTypeLike) -> int:
 
     Arguments, 4: x, windows (of all rows), y, k.
     """
-    return _leaf("max_2x2", 4, dtype, partial(_emit_max_2x2, outputs=outputs), outputs)
+    return vector_leaf("max_2x2", 4, dtype, partial(_emit_max_2x2, outputs=outputs), outputs)
 
 
 def _emit_max_2x2(e: Emitter, outputs: int) -> None:
@@ -251,7 +250,7 @@ def average_2x2(outputs: int, dtype: DTypeLike) -> int:
 
     Arguments, 4: x, windows (of all rows), y, scale (address of one element).
     """
-    return _leaf("average_2x2", 4, dtype, partial(_emit_average_2x2, outputs=outputs), outputs)
+    return vector_leaf("average_2x2", 4, dtype, partial(_emit_average_2x2, outputs=outputs), outputs)
 
 
 def _emit_average_2x2(e: Emitter, outputs: int) -> None:
@@ -284,7 +283,7 @@ def spread_2x2(outputs: int, dtype: DTypeLike, *, chosen: bool) -> int:
     Arguments, 4: g, k or scale (address of one element), windows (of all rows), dx.
     """
     emit = partial(_emit_spread_2x2, outputs=outputs, chosen=chosen)
-    return _leaf("spread_2x2_chosen" if chosen else "spread_2x2", 4, dtype, emit, outputs)
+    return vector_leaf("spread_2x2_chosen" if chosen else "spread_2x2", 4, dtype, emit, outputs)
 
 
 def _emit_spread_2x2(e: Emitter, outputs: int, chosen: bool) -> None:
