@@ -20,7 +20,7 @@ from ops.kernels import simd
 from ops.kernels.conv_flattened import PACK_WEIGHTS
 from ops.kernels.correlation import Correlation
 from ops.kernels.geometry import Pair
-from ops.kernels.placement import place_rows
+from ops.kernels.placement import fetch_places, place_rows
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
@@ -118,11 +118,13 @@ class PointwisePlan:
         buffer = height * width * lanes
         work = c.sources * row // size + 2 * buffer
         packer = simd.copy_panel(-(-height // lanes), dtype) if c.backward else simd.transpose(dtype)
+        fetch = fetch_places(width, c.sources, dtype) if rows.stride == (1, 1) else 0
         numbers = (
-            *(simd.outer_product(height, width, dtype), place_rows(pieces, rows.stride[1], dtype), packer),
-            *(height, width, lanes),
+            simd.outer_product(height, width, dtype, prefetch="c" if whole else ""),
+            *(place_rows(pieces, rows.stride[1], dtype), packer, height, width, lanes),
             *(c.N, c.groups, c.sources, c.targets, 1, int(c.backward), size, weights * size),
-            *(simd.copy_panel(panel, dtype, skip_w), panel * lanes, block, blocks, images, -(-c.N // images), vectors),
+            *(fetch, simd.copy_panel(panel, dtype, skip_w, prefetch=True), panel * lanes, block, blocks, images),
+            *(-(-c.N // images), vectors),
             *(rows.pixels, rows.length, rows.lines, skip_h * c.source_plane[1] * size, skip_w * size),
             *(math.prod(c.source_plane) * size, math.prod(c.target_plane) * size, row, int(whole), rows.stride[0]),
             *(2 if biased else 0, int(relu), packed * size, work * size, buffer * size),
@@ -171,10 +173,10 @@ def place_tables(c: Correlation, rows: Rows, images: int, vectors: int, pieces: 
 
 def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the blocks of vectors of all groups of images and channels."""
-    (leaf, place, _, height, width, lanes, N, groups, sources, targets, _, _, size, panel_size, copier, panel, block,
-     blocks, images, image_groups, vectors, pixels, run, runs, run_step, column_step, source_plane, plane, row, whole,
-     phases, mode, relu, packed, work_size, buffer_size, place_size, places_size, clear_leaf, segment, table, rest,
-     places, last_places) = load_integers(layout, 44)  # fmt: skip
+    (leaf, place, _, height, width, lanes, N, groups, sources, targets, _, _, size, panel_size, fetch, copier, panel,
+     block, blocks, images, image_groups, vectors, pixels, run, runs, run_step, column_step, source_plane, plane, row,
+     whole, phases, mode, relu, packed, work_size, buffer_size, place_size, places_size, clear_leaf, segment, table,
+     rest, places, last_places) = load_integers(layout, 45)  # fmt: skip
     columns, vector = work + packed + t * work_size, lanes * size
     zeros = columns + work_size - buffer_size
     buffer = zeros - buffer_size
@@ -207,6 +209,8 @@ def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
                         mode, biases, relu, rows,
                     )  # fmt: skip
                 else:
+                    if fetch != 0:
+                        call(fetch, rows, target + k * plane, plane, place_at + v * place_size)
                     call(
                         leaf, weights, size, height * size, source, row, layout + segment, 1, sources, layout + table,
                         0, buffer, width * vector, mode, biases, relu, rows,

@@ -13,6 +13,9 @@ from ops.kernels.native import INT, assembly, leaf
 
 INT32, BIT = ir.IntType(32), ir.IntType(1)
 
+LINE = 64
+"""Bytes of a cache line."""
+
 
 @functools.cache
 def vector_bytes() -> int:

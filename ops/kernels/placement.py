@@ -5,7 +5,7 @@ import functools
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
-from ops.kernels.emitter import Emitter, vector_leaf
+from ops.kernels.emitter import LINE, Emitter, vector_leaf
 
 
 def place_rows(pieces: int, phases: int, dtype: DTypeLike) -> int:
@@ -22,6 +22,30 @@ def place_rows(pieces: int, phases: int, dtype: DTypeLike) -> int:
             vector of the result.
     """
     return vector_leaf("place_rows", 8, dtype, functools.partial(_emit, pieces=pieces, phases=phases), pieces, phases)
+
+
+FETCHED = 64
+"""Terms of a sum that hide how long it takes to fetch the lines its tile goes to."""
+
+
+def fetch_places(vectors: int, terms: int, dtype: DTypeLike) -> int:
+    """Return a leaf that fetches the lines which `vectors` vectors are stored to, 0 if sums of `terms` are too short.
+
+    From the first piece's place on, neighbours; where a row breaks off, lines of the next one, which will be needed.
+    Arguments, 4: rows, target, target_row, table, as `place_rows` takes them.
+    """
+    if terms < FETCHED:
+        return 0
+    return vector_leaf("fetch_places", 4, dtype, functools.partial(_emit_fetch, vectors=vectors), vectors)
+
+
+def _emit_fetch(e: Emitter, vectors: int) -> None:
+    rows, target, target_row, table = e.arguments
+    row = e.variable(e.add(target, e.load_integer(table, 0)))
+    with e.repeat(rows):
+        for at in range(0, vectors * e.vector_size + LINE, LINE):  # a row that begins inside a line has one more
+            e.prefetch(e.add(e.get(row), at), write=True)
+        e.advance(row, target_row)
 
 
 def _emit(e: Emitter, pieces: int, phases: int) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
-from ops.kernels.emitter import Emitter, lanes, registers, vector_bytes, vector_leaf
+from ops.kernels.emitter import LINE, Emitter, lanes, registers, vector_bytes, vector_leaf
 from ops.kernels.native import INT, Worker, address_of, call, load_integers
 
 __all__ = [
@@ -39,8 +39,8 @@ __all__ = [
 AHEAD = 16
 """Steps of a reduction between fetching a line and reading it: 400 cycles of a tile of 12 rows and 2 vectors."""
 
-LINE = 64
-"""Bytes of a cache line."""
+ROWS_AHEAD = 4
+"""Rows of a copied panel between fetching and reading: the caches foresee what follows in a row, not the next row."""
 
 
 def outer_product(rows: int, vectors: int, dtype: DTypeLike, *, prefetch: str = "") -> int:
@@ -400,17 +400,19 @@ def _transposed(e: Emitter, block: list[ir.Value]) -> list[ir.Value]:
     return block
 
 
-def copy_panel(vectors: int, dtype: DTypeLike, step: int = 1) -> int:
+def copy_panel(vectors: int, dtype: DTypeLike, step: int = 1, *, prefetch: bool = False) -> int:
     """Return a leaf that copies rows of at most vectors * lanes elements and pads them with zeros.
 
     destination[k, j] = source[k, j * step], k < n_rows, j < n_columns, and 0 for n_columns <= j < vectors * lanes.
 
+    With `prefetch`, rows are fetched `ROWS_AHEAD`, which suits sources in memory.
     Arguments: source, source_row_stride, destination, destination_row_stride, n_rows, n_columns.
     """
-    return vector_leaf("copy_panel", 6, dtype, partial(_emit_copy_panel, vectors=vectors, step=step), vectors, step)
+    emit = partial(_emit_copy_panel, vectors=vectors, step=step, prefetch=prefetch)
+    return vector_leaf("copy_panel_ahead" if prefetch else "copy_panel", 6, dtype, emit, vectors, step)
 
 
-def _emit_copy_panel(e: Emitter, vectors: int, step: int) -> None:
+def _emit_copy_panel(e: Emitter, vectors: int, step: int, prefetch: bool) -> None:
     source, source_stride, destination, destination_stride, n_rows, n_columns = e.arguments
     n_elements = e.add(e.multiply(n_columns, step), 1 - step)
 
@@ -419,6 +421,9 @@ def _emit_copy_panel(e: Emitter, vectors: int, step: int) -> None:
         masks = [e.mask(e.add(n_elements, -j * e.lanes)) if masked else None for j in loads]
         read, write = e.variable(source), e.variable(destination)
         with e.repeat(n_rows):
+            ahead = e.add(e.get(read), e.multiply(source_stride, ROWS_AHEAD))
+            for j in loads if prefetch else ():
+                e.prefetch(e.add(ahead, j * e.vector_size))
             row = [e.load(e.add(e.get(read), j * e.vector_size), mask) for j, mask in enumerate(masks)]
             for j in range(vectors):
                 value = _every(e, row[j * step : (j + 1) * step])
