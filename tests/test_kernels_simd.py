@@ -166,15 +166,16 @@ def test_transpose(dtype: type, data: st.DataObject) -> None:
     assert destination.untouched_around()
 
 
+@pytest.mark.parametrize("prefetch", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(n_rows=st.integers(0, 5), data=st.data())
-def test_copy_panel(dtype: type, n_rows: int, data: st.DataObject) -> None:
+def test_copy_panel(prefetch: bool, dtype: type, n_rows: int, data: st.DataObject) -> None:
     width, size = 2 * simd.lanes(dtype), np.dtype(dtype).itemsize
     n_columns = data.draw(st.integers(0, width))
     source = random(0, n_rows, n_columns, dtype=dtype)
     destination = Canaried(np.ones((n_rows, width), dtype))
     call(
-        simd.copy_panel(2, dtype),
+        simd.copy_panel(2, dtype, prefetch=prefetch),
         source,
         n_columns * size,
         destination.array,
