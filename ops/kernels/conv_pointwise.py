@@ -3,12 +3,14 @@
 y = w x, where the columns of x are pixels.  A block of them, of neighbouring images if these are small, is copied side
 by side to the cache, the skipped ones at a stride above 1 left out; there it meets the weights, packed by rows of the
 register tile (blocks and panels as in Goto and van de Geijn, "Anatomy of high-performance matrix multiplication",
-2008).  Where planes are no multiple of a vector, or zeros come between the results on the way back at a stride above 1,
-a tile of results goes to a buffer in the first-level cache, from where every row's share is put in its place.
+2008), while the next block is fetched from memory.  Where planes are no multiple of a vector, or zeros come between the
+results on the way back at a stride above 1, a tile of results goes to a buffer in the first-level cache, from where
+every row's share is put in its place.
 
 Measured, float32, one Zen 4 core (at most 114 GFLOP/s; in brackets PyTorch's best layout): eight images of 576 x 14 x
 14 to 96 channels 110 (90); 32 of 512 x 7 x 7 to 2048 104 (102), of 256 x 14 x 14 to 1024 98 (106); eight of 256 x 56 x
-56 to 512 at stride 2 96 (101), back 92 (90); of 32 x 112 x 112 to 16, whose time is memory's, 67 (47).
+56 to 512 at stride 2 96 (101), back 92 (90); of 32 x 112 x 112 to 16, whose time is memory's, 67 (47); 32 of
+64 x 56 x 56 to 64 94 (91).
 """
 
 import math
@@ -20,6 +22,7 @@ from ops.kernels import simd
 from ops.kernels.conv_flattened import PACK_WEIGHTS
 from ops.kernels.correlation import Correlation
 from ops.kernels.geometry import Pair
+from ops.kernels.jit import kernel
 from ops.kernels.placement import fetch_places, place_rows
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
@@ -118,13 +121,14 @@ class PointwisePlan:
         buffer = height * width * lanes
         work = c.sources * row // size + 2 * buffer
         packer = simd.copy_panel(-(-height // lanes), dtype) if c.backward else simd.transpose(dtype)
-        fetch = fetch_places(width, c.sources, dtype) if rows.stride == (1, 1) else 0
+        ahead = simd.fetch_panel(block, dtype) if images == rows.lines == skip_w == 1 else 0
+        fetch = fetch_places(width, c.sources, dtype) if rows.stride == (1, 1) and not whole else 0
         numbers = (
             simd.outer_product(height, width, dtype, prefetch="c" if whole else ""),
             *(place_rows(pieces, rows.stride[1], dtype), packer, height, width, lanes),
             *(c.N, c.groups, c.sources, c.targets, 1, int(c.backward), size, weights * size),
-            *(fetch, simd.copy_panel(panel, dtype, skip_w, prefetch=True), panel * lanes, block, blocks, images),
-            *(-(-c.N // images), vectors),
+            *(ahead, fetch, simd.copy_panel(panel, dtype, skip_w, prefetch=True), panel * lanes, block, blocks),
+            *(images, -(-c.N // images), vectors),
             *(rows.pixels, rows.length, rows.lines, skip_h * c.source_plane[1] * size, skip_w * size),
             *(math.prod(c.source_plane) * size, math.prod(c.target_plane) * size, row, int(whole), rows.stride[0]),
             *(2 if biased else 0, int(relu), packed * size, work * size, buffer * size),
@@ -173,54 +177,66 @@ def place_tables(c: Correlation, rows: Rows, images: int, vectors: int, pieces: 
 
 def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the blocks of vectors of all groups of images and channels."""
-    (leaf, place, _, height, width, lanes, N, groups, sources, targets, _, _, size, panel_size, fetch, copier, panel,
-     block, blocks, images, image_groups, vectors, pixels, run, runs, run_step, column_step, source_plane, plane, row,
-     whole, phases, mode, relu, packed, work_size, buffer_size, place_size, places_size, clear_leaf, segment, table,
-     rest, places, last_places) = load_integers(layout, 45)  # fmt: skip
+    (leaf, place, _, height, width, lanes, N, groups, sources, targets, _, _, size, panel_size, ahead, fetch, copier,
+     panel, block, blocks, images, image_groups, vectors, pixels, run, runs, run_step, column_step, source_plane, plane,
+     row, whole, phases, mode, relu, packed, work_size, buffer_size, place_size, places_size, clear_leaf, segment,
+     table, rest, places, last_places) = load_integers(layout, 46)  # fmt: skip
     columns, vector = work + packed + t * work_size, lanes * size
     zeros = columns + work_size - buffer_size
     buffer = zeros - buffer_size
     call(clear_leaf, zeros, buffer_size // vector)
-    units = image_groups * groups * blocks
-    for u in range(units * t // chunks, units * (t + 1) // chunks):
+    panels = (targets + height - 1) // height
+    stop = image_groups * groups * blocks * (t + 1) // chunks
+    for u in range(image_groups * groups * blocks * t // chunks, stop):
         b, g, n = u % blocks * block, u // blocks % groups, u // (blocks * groups) * images
-        first, last = b * lanes, min((b + block) * lanes, min(images, N - n) * pixels)
-        for i in range(first // pixels, (last + pixels - 1) // pixels):
-            source = x + ((n + i) * groups + g) * sources * source_plane
-            for r in range(max(0, first - i * pixels) // run, runs):
-                start = i * pixels + r * run
-                for p in range(max(start, first), min(start + run, last), panel):
-                    call(
-                        copier, source + r * run_step + (p - start) * column_step, source_plane,
-                        columns + (p - first) * size, row, sources, min(start + run, last) - p,
-                    )  # fmt: skip
+        last = min(b + block, vectors)
+        copy_pixels(
+            copier, panel, x + (n * groups + g) * sources * source_plane, groups * sources * source_plane,
+            source_plane, sources, b * lanes, min(last * lanes, min(images, N - n) * pixels), pixels, runs, run,
+            run_step, column_step, columns, row, size,
+        )  # fmt: skip
+        following, channels = 0, 0
+        if ahead != 0 and u + 1 < stop:
+            following = x + (u + 1) // blocks * sources * source_plane + (u + 1) % blocks * block * vector
+            tiles = panels * ((last - b + width - 1) // width)
+            channels = (sources + tiles - 1) // tiles
+        end = following + sources * source_plane
         target = y + (n * groups + g) * targets * plane
         place_at = layout + (places if n + images <= N else last_places)
         for k in range(0, targets, height):
-            weights = work + (g * ((targets + height - 1) // height) + k // height) * panel_size
+            weights = work + (g * panels + k // height) * panel_size
             biases, rows = bias + (g * targets + k) * size, min(height, targets - k)
-            for v in range(b, min(b + block, vectors), width):
+            for v in range(b, last, width):
                 source = columns + (v - b) * vector
-                if whole != 0:
-                    full = v + width <= vectors
-                    call(
-                        leaf, weights, size, height * size, source, row, layout + segment, 1, sources,
-                        layout + (table if full else rest), 0 if full else 1, target + k * plane + v * vector, plane,
-                        mode, biases, relu, rows,
-                    )  # fmt: skip
-                else:
-                    if fetch != 0:
-                        call(fetch, rows, target + k * plane, plane, place_at + v * place_size)
-                    call(
-                        leaf, weights, size, height * size, source, row, layout + segment, 1, sources, layout + table,
-                        0, buffer, width * vector, mode, biases, relu, rows,
-                    )  # fmt: skip
-                    for a in range(phases):
-                        source = buffer if a == 0 else zeros
-                        call(
-                            place, source, width * vector, zeros - source, rows, width, target + k * plane, plane,
-                            place_at + (a * places_size + v) * place_size,
-                        )  # fmt: skip
+                if channels != 0:
+                    call(ahead, following, source_plane, min(channels, (end - following) // source_plane))
+                    following = min(following + channels * source_plane, end)
+                edge = 0 if whole == 0 or v + width <= vectors else 1
+                row_at, place_table = target + k * plane, place_at + v * place_size
+                tile, tile_row = (row_at + v * vector, plane) if whole != 0 else (buffer, width * vector)
+                if fetch != 0:
+                    call(fetch, rows, row_at, plane, place_table)
+                call(
+                    leaf, weights, size, height * size, source, row, layout + segment, 1, sources,
+                    layout + (rest if edge != 0 else table), edge, tile, tile_row, mode, biases, relu, rows,
+                )  # fmt: skip
+                for a in range(phases if whole == 0 else 0):  # rows between those of the tile receive zeros
+                    source = buffer if a == 0 else zeros
+                    table_at = place_table + a * places_size * place_size
+                    call(place, source, tile_row, zeros - source, rows, width, row_at, plane, table_at)
+
+
+@kernel
+def copy_pixels(
+    copier, panel, x, image, plane, channels, first, last, pixels, runs, run, run_step, column_step, columns, row, size
+):  # fmt: skip
+    """Copy pixels first <= p < last of neighbouring images side by side, all channels."""
+    for i in range(first // pixels, (last + pixels - 1) // pixels):
+        for r in range(max(0, first - i * pixels) // run, runs):
+            start = i * pixels + r * run
+            for p in range(max(start, first), min(start + run, last), panel):
+                source, width = x + i * image + r * run_step + (p - start) * column_step, min(start + run, last) - p
+                call(copier, source, plane, columns + (p - first) * size, row, channels, width)
 
 
 MULTIPLY_PIXELS = Worker(multiply_pixels)

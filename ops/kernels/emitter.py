@@ -122,12 +122,12 @@ class Emitter:
         else:
             self._intrinsic("masked.store", ir.VoidType(), [value, pointer, INT32(self.size), mask])
 
-    def prefetch(self, address: ir.Value, *, write: bool = False) -> None:
-        """Fetch a line into the first-level cache, to be read or written; of an address without memory, nothing."""
+    def prefetch(self, address: ir.Value, *, write: bool = False, level: int = 1) -> None:
+        """Fetch a line into the cache of a level, 1 or 2, to be read or written; none where there is no memory."""
         pointer = self._pointer(address, ir.IntType(8))
         types = [pointer.type, INT32, INT32, INT32]
         function = self._declared("llvm.prefetch.p0", ir.VoidType(), types)
-        self.builder.call(function, [pointer, INT32(int(write)), INT32(3), INT32(1)])  # 3: all levels, 1: data
+        self.builder.call(function, [pointer, INT32(int(write)), INT32(4 - level), INT32(1)])  # 1: data
 
     def broadcast(self, scalar: ir.Value) -> ir.Value:
         """Copy a scalar to all lanes."""

@@ -23,6 +23,7 @@ __all__ = [
     "copy_panel",
     "dot_store",
     "dot_tile",
+    "fetch_panel",
     "lane_sums",
     "lanes",
     "load_integers",
@@ -398,6 +399,23 @@ def _transposed(e: Emitter, block: list[ir.Value]) -> list[ir.Value]:
             block[i], block[i | d] = e.shuffle(a, b, upper), e.shuffle(a, b, lower)
         d *= 2
     return block
+
+
+def fetch_panel(vectors: int, dtype: DTypeLike) -> int:
+    """Return a leaf that fetches rows of some vectors, soon to be copied, into the second-level cache.
+
+    Arguments: source, source_row_stride, n_rows.
+    """
+    return vector_leaf("fetch_panel", 3, dtype, partial(_emit_fetch_panel, vectors=vectors), vectors)
+
+
+def _emit_fetch_panel(e: Emitter, vectors: int) -> None:
+    source, stride, n_rows = e.arguments
+    row = e.variable(source)
+    with e.repeat(n_rows):
+        for at in range(0, vectors * e.vector_size, LINE):
+            e.prefetch(e.add(e.get(row), at), level=2)
+        e.advance(row, stride)
 
 
 def copy_panel(vectors: int, dtype: DTypeLike, step: int = 1, *, prefetch: bool = False) -> int:
