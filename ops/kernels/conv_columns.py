@@ -7,7 +7,8 @@ in panels as wide as a register tile, and stays in the cache; grad is read where
 
 Measured, float32, one Zen 4 core (114 GFLOP/s at most): 1 x 1 filters over 256 x 14 x 14 to 1024 channels 113
 (oneDNN 103), 160 x 7 x 7 to 960 channels, batch 8, 110 (96); 3 x 3 filters at stride 2 over 256 x 8 x 8 to 512
-channels, one image, 80 (84, and 29 with the filters in the lanes, whose sums must be reordered).
+channels, one image, 80 (84, and 29 with the filters in the lanes, whose sums must be reordered); 1 x 1 filters over
+512 x 7 x 7 to 2048 channels, batch 32, 108, and 91 where the gradient's next rows are not fetched ahead.
 """
 
 from typing import Any
@@ -84,9 +85,11 @@ class ColumnsPlan:
         in_place = reads_in_place(g)
         copy = 0 if in_place else copy_elements(channels, phases, lanes)
         work = copy + together * images * rows * g.OW * width * lanes
+        # Of 1 x 1 filters that outnumber the channels, the gradient is what comes from memory, many rows at once.
+        prefetch = "r" if g.R * g.S == 1 and g.group_outputs > g.group_inputs else ""
         numbers = (
             *(
-                simd.outer_product(height, width, dtype),
+                simd.outer_product(height, width, dtype, prefetch=prefetch),
                 simd.transpose(dtype, table=True),
                 height,
                 width * lanes,
