@@ -125,6 +125,16 @@ def test_layer_norm(real, threads, rows, size, seed, affine):
     close(dbias, grad.astype(float).sum(0), real)
 
 
+@pytest.mark.parametrize("size", [9, 130])
+def test_layer_norm_of_equal_numbers_near_the_largest(size):
+    x = np.full((2, size), 3e36, np.float32)  # times 1 / sqrt(eps) it is infinite, the difference to the mean is not
+    mean, invstd = x[:, 0].copy(), np.full(2, 1e-5**-0.5, np.float32)
+    dx, dweight, dbias = row_norm.layer_norm_backward(np.ones_like(x), x, None, mean, invstd)
+    np.testing.assert_array_equal(dx, 0)
+    np.testing.assert_array_equal(dweight, 0)
+    np.testing.assert_array_equal(dbias, 2)
+
+
 @pytest.mark.parametrize("real", TYPES)
 @pytest.mark.parametrize("threads", [1, 2])
 @given(

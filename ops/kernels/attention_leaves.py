@@ -12,8 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
-from ops.kernels.emitter import INT32, Emitter
-from ops.kernels.emitter import vector_leaf as _leaf
+from ops.kernels.emitter import INT32, Emitter, vector_leaf
 from ops.kernels.native import INT
 from ops.kernels.random import GOLDEN, MIX1, MIX2, S15, S16
 from ops.kernels.simd import sum_lanes
@@ -92,7 +91,7 @@ def online_softmax(dtype: DTypeLike) -> int:
 
     Arguments, 8: x, pitch, n_rows, n_vectors, top, total, rescale (each n_vectors vectors), begin (1: nothing was met).
     """
-    return _leaf("online_softmax", 8, dtype, _emit_online_softmax)
+    return vector_leaf("online_softmax", 8, dtype, _emit_online_softmax)
 
 
 def _emit_online_softmax(e: Emitter) -> None:
@@ -146,7 +145,7 @@ def softmax_factors(dtype: DTypeLike) -> int:
 
     Arguments, 3: top, total, n_vectors.
     """
-    return _leaf("softmax_factors", 3, dtype, _emit_softmax_factors)
+    return vector_leaf("softmax_factors", 3, dtype, _emit_softmax_factors)
 
 
 def _emit_softmax_factors(e: Emitter) -> None:
@@ -169,7 +168,7 @@ def softmax_slope(dtype: DTypeLike) -> int:
 
     Arguments, 9: x, y, pitch (of both), n_rows, n_vectors, top, factor, mean (n_vectors vectors each), scale (address).
     """
-    return _leaf("softmax_slope", 9, dtype, _emit_softmax_slope)
+    return vector_leaf("softmax_slope", 9, dtype, _emit_softmax_slope)
 
 
 def _emit_softmax_slope(e: Emitter) -> None:
@@ -199,7 +198,7 @@ def hide_later(dtype: DTypeLike) -> int:
 
     Arguments, 5: x, pitch, n_rows, n_vectors, first.
     """
-    return _leaf("hide_later", 5, dtype, _emit_hide_later)
+    return vector_leaf("hide_later", 5, dtype, _emit_hide_later)
 
 
 def _emit_hide_later(e: Emitter) -> None:
@@ -223,7 +222,7 @@ def add_columns(dtype: DTypeLike) -> int:
 
     Arguments, 8: y, x, pitch (of both), n_rows, n_vectors, factors (n_vectors vectors), share (address), begin.
     """
-    return _leaf("add_columns", 8, dtype, _emit_add_columns)
+    return vector_leaf("add_columns", 8, dtype, _emit_add_columns)
 
 
 def _emit_add_columns(e: Emitter) -> None:
@@ -256,7 +255,7 @@ def drop(dtype: DTypeLike) -> int:
     Arguments, 8: x, pitch, n_rows, n_vectors, first, step, key (address of int64: low and high half, largest bits
     that keep), scale (address).
     """
-    return _leaf("drop", 8, dtype, _emit_drop)
+    return vector_leaf("drop", 8, dtype, _emit_drop)
 
 
 def _emit_drop(e: Emitter) -> None:
@@ -313,7 +312,7 @@ def scale_rows(dtype: DTypeLike) -> int:
 
     Arguments, 5: x, row_step, n_rows, n_columns, factors.
     """
-    return _leaf("scale_rows", 5, dtype, _emit_scale_rows)
+    return vector_leaf("scale_rows", 5, dtype, _emit_scale_rows)
 
 
 def _emit_scale_rows(e: Emitter) -> None:
@@ -337,7 +336,7 @@ def _emit_scale_rows(e: Emitter) -> None:
 @functools.cache
 def scale_vectors(dtype: DTypeLike) -> int:
     """Return a leaf that multiplies `n_vectors` vectors by a number.  Arguments, 3: x, n_vectors, number (address)."""
-    return _leaf("scale_vectors", 3, dtype, _emit_scale_vectors)
+    return vector_leaf("scale_vectors", 3, dtype, _emit_scale_vectors)
 
 
 def _emit_scale_vectors(e: Emitter) -> None:
@@ -354,7 +353,7 @@ def row_dots(dtype: DTypeLike) -> int:
 
     Arguments, 7: x, x_row, y, y_row, n_rows, n_columns, out.
     """
-    return _leaf("row_dots", 7, dtype, _emit_row_dots)
+    return vector_leaf("row_dots", 7, dtype, _emit_row_dots)
 
 
 def _emit_row_dots(e: Emitter) -> None:

@@ -10,7 +10,7 @@ every row's share is put in its place.
 Measured, float32, one Zen 4 core (at most 114 GFLOP/s; in brackets PyTorch's best layout): eight images of 576 x 14 x
 14 to 96 channels 110 (90); 32 of 512 x 7 x 7 to 2048 104 (102), of 256 x 14 x 14 to 1024 98 (106); eight of 256 x 56 x
 56 to 512 at stride 2 96 (101), back 92 (90); of 32 x 112 x 112 to 16, whose time is memory's, 67 (47); 32 of
-64 x 56 x 56 to 64 94 (91).
+64 x 56 x 56 to 64 68 (94), and 94 into memory that was written just before.
 """
 
 import math

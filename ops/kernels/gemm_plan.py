@@ -35,7 +35,7 @@ LONG, LONG_DEPTH, NARROW = 1024, 256, 1024
 of B of at most NARROW bytes are then read where they lie.  C (512, 128), 4096 terms: 105 GFLOP/s, 89 from packed B."""
 
 TURNED = 256
-"""Bytes of a row of A below which C is too narrow for its transpose to be worth a copy."""
+"""Bytes of a row of A, as it lies transposed, below which C is too narrow for its transpose to be worth a copy."""
 
 PREFETCH_DEPTH = 64
 """Steps of a reduction that hide how long it takes to fetch a tile of C."""
@@ -146,9 +146,8 @@ def is_long(K: int, a_transposed: bool) -> bool:
 
 def is_better_turned(a: Array, b: Array) -> bool:
     """Whether the transpose of a b is found faster: a sum over many samples reads the narrower operand in place."""
-    a_row, b_row = (rows.itemsize * rows.shape[1] for rows in (a.T, b))
-    narrow = TURNED <= a_row <= NARROW < b_row
-    return narrow and is_long(len(b), a.T.flags.carray) and b.flags.carray
+    a_row, b_row = a.itemsize * len(a), b.itemsize * b.shape[1]
+    return len(b) > LONG and TURNED <= a_row <= NARROW < b_row and a.T.flags.carray and b.flags.carray
 
 
 def choose_prefetch(M: int, K: int, vectors: int, size: int, a_transposed: bool, copied: bool, b_in_place: bool) -> str:

@@ -42,6 +42,7 @@ def _emit_gradients(e: Emitter) -> None:
         def operands(at: ir.Value, mask: Mask) -> tuple[ir.Value, ir.Value, ir.Value]:
             g = e.load(e.add(grad_row, at), mask)
             h = b.fmul(b.fsub(e.load(e.add(source, at), mask), middle), scale)
+            h = h if mask is None else b.select(mask, h, e.zero)  # beyond the row it may be infinite, times 0
             return g, h, b.fmul(g, e.load(e.add(weight, at), mask))
 
         def add(at: ir.Value, mask: Mask) -> Sequence[ir.Value]:
