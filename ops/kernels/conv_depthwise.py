@@ -7,10 +7,12 @@ loads; back to the input the even and the odd columns are computed apart and int
 up to half a vector share one, as those of 7 pixels do.
 The gradient of the weight keeps one vector of sums per tap, over all images.
 
+Planes of up to 16 KB are too short for the caches to foresee them; a vector fetches its place two planes on.
+
 Measured, float32, one Zen 4 core, forward / input / weight in microseconds (PyTorch's faster layout in brackets):
-1 x 960 x 7 x 7: 20 / 20 / 29 (47 / 65 / 61); 1 x 192 x 28 x 28: 48 / 46 / 39 (68 / 80 / 88); 8 x 144 x 56 x 56:
-1650 / 1670 / 1170 (3440 / 2660 / 3420); 1 x 96 x 112 x 112 at stride 2, back to the input: 161 (186); 8 x 576 x 14 x 14
-at stride 2: 138 / 184 / 151 (125 / 189 / 185).
+1 x 960 x 7 x 7: 30 / 36 / 49 (52 / 105 / 104); 8 x 144 x 56 x 56: 1700 / 1760 / 1190 (3470 / 4940 / 4670); at stride 2,
+32 x 144 x 56 x 56: 3680 / 8000 / 2960 (7740 / 37400 / 9090); 32 x 576 x 14 x 14, which waits for memory: 3280 / 3290 /
+1880 (2320 / 2720 / 3680); 8 x 576 x 14 x 14 at stride 2: 156 / 210 / 178 (134 / 209 / 196).
 """
 
 import math

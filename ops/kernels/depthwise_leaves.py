@@ -26,12 +26,15 @@ from typing import NamedTuple
 from llvmlite import ir
 from numpy.typing import DTypeLike
 
-from ops.kernels.emitter import Emitter, registers, vector_leaf
+from ops.kernels.emitter import LINE, Emitter, registers, vector_leaf
 from ops.kernels.native import INT
 
 __all__ = ["SWEEP_NUMBERS", "Columns", "depthwise_rows", "depthwise_weights", "spread_columns", "strided_columns"]
 
 SWEEP_NUMBERS = 6
+
+PLANES_AHEAD, FETCHED_BYTES = 2, 1 << 14
+"""How many planes on vectors are fetched, of planes so small that the caches do not foresee what follows."""
 
 
 class Columns(NamedTuple):
@@ -160,10 +163,13 @@ class _Sweep:
     def mask(self, entry: ir.Value, index: int) -> ir.Value:
         return self.e.bit_mask(self.e.load_integer(entry, index))
 
-    def rows(self, entry: ir.Value, source: ir.Value, x_row: ir.Value, inner: bool) -> list[list[ir.Value]]:
+    def rows(
+        self, entry: ir.Value, source: ir.Value, x_row: ir.Value, ahead: ir.Value, inner: bool
+    ) -> list[list[ir.Value]]:
         """The source under every row tap: one vector, or its even and its odd lanes."""
         e, c = self.e, self.columns
         result, row, masks = [], e.add(source, e.load_integer(entry, 0)), [None] * c.masked_loads
+        self.fetch_rows(row, x_row, ahead)
         second = e.load_integer(entry, c.entry_numbers(self.row_taps) - 1) if c.paired else INT(e.vector_size)
         for r in range(self.row_taps):
             if not inner or (r == 0 and not c.flat):
@@ -179,6 +185,26 @@ class _Sweep:
             result.append(vectors)
             row = e.add(row, x_row)
         return result
+
+    def fetch_distance(self, plane: ir.Value) -> ir.Value:
+        """How far on to fetch, of planes at a distance; 0 where the caches foresee it."""
+        return self.e.where(self.e.compare(plane, "<=", FETCHED_BYTES), self.e.multiply(plane, PLANES_AHEAD))
+
+    def fetch_rows(self, address: ir.Value, x_row: ir.Value, ahead: ir.Value) -> None:
+        """Fetch what is new to the first row tap, at stride 2 that of two rows, as it will be read some planes on."""
+        e, row = self.e, address
+        for _ in range(self.columns.loads):
+            self.fetch(row, ahead, self.columns.loads)
+            row = e.add(row, x_row)
+
+    def fetch(self, address: ir.Value, ahead: ir.Value, vectors: int = 1, *, write: bool = False) -> None:
+        """Fetch vectors; not of the smallest planes, whose rows are paired and follow each other closely."""
+        if self.columns.paired:
+            return
+        with self.e.when(ahead, "!=", 0):
+            later = self.e.add(address, ahead)
+            for at in range(0, vectors * self.e.vector_size, LINE):
+                self.e.prefetch(self.e.add(later, at), write=write, level=1 if write else 2)
 
     def shifted(self, low: ir.Value, high: ir.Value, by: int) -> ir.Value:
         """Lanes by, by + 1, ... of two neighbouring vectors."""
@@ -197,6 +223,7 @@ def _emit_rows(sweep: _Sweep) -> None:
     e, c, row_taps = sweep.e, sweep.columns, range(sweep.row_taps)
     planes, x, x_plane, x_row, w, w_plane, w_row, w_step, y, y_plane, mode, bias, relu, table = e.arguments
     x_at, w_at, y_at, bias_at = e.variable(x), e.variable(w), e.variable(y), e.variable(bias)
+    x_ahead, y_ahead = (sweep.fetch_distance(plane) for plane in (x_plane, y_plane))
     low, start = e.relu_bound(relu), e.variable(e.zero)
     used = sorted({s for reads in c.outputs for s, _, _ in reads})
     in_registers = sweep.row_taps * (len(used) + 1) <= registers() - 4
@@ -214,7 +241,7 @@ def _emit_rows(sweep: _Sweep) -> None:
 
         def vector(entry: ir.Value, source: ir.Value, target: ir.Value, inner: bool) -> None:
             now = {key: e.get(slot) for key, slot in kept.items()} if in_registers else weights()
-            operands, outputs = sweep.rows(entry, source, x_row, inner), []
+            operands, outputs = sweep.rows(entry, source, x_row, x_ahead, inner), []
             for b, reads in enumerate(c.outputs):
                 output = e.get(start)
                 for shift in sums[b]:
@@ -231,6 +258,7 @@ def _emit_rows(sweep: _Sweep) -> None:
                 outputs.append(e.at_least(output, low))
             results = outputs * c.pieces if len(outputs) == 1 else e.interleaved(*outputs)
             for value, (address, mask) in zip(results, sweep.pieces(entry, target, inner), strict=True):
+                sweep.fetch(address, y_ahead, write=True)
                 e.store(value, address, mask)
 
         sweep.run(table, e.get(x_at), e.get(y_at), vector)
@@ -242,6 +270,7 @@ def _emit_weights(sweep: _Sweep) -> None:
     e, (reads,) = sweep.e, sweep.columns.outputs
     planes, x, x_plane, x_row, grad, grad_plane, start, sums, table = e.arguments
     x_at, grad_at, sums_at, left = e.variable(x), e.variable(grad), e.variable(sums), e.variable(e.zero)
+    x_ahead, grad_ahead = (sweep.fetch_distance(plane) for plane in (x_plane, grad_plane))
     totals = [e.variable(e.zero) for _ in range(sweep.row_taps * len(reads))]
     with e.repeat(planes):
         for q, slot in enumerate(totals):
@@ -250,10 +279,13 @@ def _emit_weights(sweep: _Sweep) -> None:
                 e.set(slot, e.load(e.add(e.get(sums_at), q * e.vector_size)))
 
         def vector(entry: ir.Value, source: ir.Value, target: ir.Value, inner: bool) -> None:
-            pieces = [e.load(address, mask) for address, mask in sweep.pieces(entry, target, inner)]
+            pieces = []
+            for address, mask in sweep.pieces(entry, target, inner):
+                sweep.fetch(address, grad_ahead)
+                pieces.append(e.load(address, mask))
             gradient, before = functools.reduce(e.builder.fadd, pieces), e.get(left)
             e.set(left, gradient)
-            operands = sweep.rows(entry, source, x_row, inner)
+            operands = sweep.rows(entry, source, x_row, x_ahead, inner)
             for s, phase, shift in reads:
                 mask = sweep.mask(entry, sweep.tap_masks + s)
                 moved = sweep.shifted(before, gradient, e.lanes - shift) if shift else gradient
