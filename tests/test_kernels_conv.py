@@ -371,6 +371,16 @@ def test_several_rounds_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
     conv._grad_weight_plan.cache_clear()
 
 
+def test_pointwise_filters_in_several_rounds_and_parts_of_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.kernels.conv_weights.NEAR_BYTES", (200_000, 200_000))
+    conv._grad_weight_plan.cache_clear()
+    for threads in (1, 2):
+        set_num_threads(threads)
+        for plane in ((12, 90), (7, 31), (1, 1031)):  # two rows of 540 pixels, one of 217, and a prime number
+            check_all(Case((3, 9, *plane), (20, 9, 1, 1)), np.float32, None, "filters")
+    conv._grad_weight_plan.cache_clear()
+
+
 @pytest.mark.parametrize("strategy", ["positions", "batch", "flattened", "packed"])
 def test_relu_and_bias_in_one_pass(strategy: str) -> None:
     x, w, bias, _ = operands(LENET_2, np.float32)

@@ -21,7 +21,7 @@ from ops.kernels.phases import Phases, copy_cycles, copy_elements, fill_layout, 
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, pack_layout, run_stages, stage_list
-from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
+from ops.kernels.tiles import CALL_CYCLES, choose_tile, memory_cycles, tile_cycles
 
 BLOCK_PIXELS = 512
 """Pixels summed in one go: the columns of a few panels and the gradients they meet stay in the caches."""
@@ -63,7 +63,9 @@ def cycles(g: ConvGeometry, lanes: int) -> float:
     calls = -(-g.OH // rows) / images * -(-g.group_outputs // tile[0]) * -(-vectors // tile[1])
     built = COLUMN_CYCLES * vectors * g.OH * -(-g.OW // lanes)
     copied = 0.0 if reads_in_place(g) else 1.5 * g.group_inputs * copy_cycles(g.rows, g.columns, lanes)
-    return g.N * g.groups * (products + 2 * CALL_CYCLES * calls + built + copied)
+    inputs, outputs = g.N * g.C * g.H * g.W, g.N * g.K * g.OH * g.OW
+    awaited = memory_cycles(inputs, inputs + outputs, lanes)
+    return g.N * g.groups * (products + 2 * CALL_CYCLES * calls + built + copied) + awaited
 
 
 class ColumnsPlan:
@@ -85,8 +87,8 @@ class ColumnsPlan:
         in_place = reads_in_place(g)
         copy = 0 if in_place else copy_elements(channels, phases, lanes)
         work = copy + together * images * rows * g.OW * width * lanes
-        # Of 1 x 1 filters that outnumber the channels, the gradient is what comes from memory, many rows at once.
-        prefetch = "r" if g.R * g.S == 1 and g.group_outputs > g.group_inputs else ""
+        # Of 1 x 1 filters the gradient comes from memory, many rows at once; larger ones read it again and again.
+        prefetch = "r" if g.R * g.S == 1 else ""
         numbers = (
             *(
                 simd.outer_product(height, width, dtype, prefetch=prefetch),

@@ -15,7 +15,7 @@ from ops.kernels.phases import copy_cycles, copy_elements, fill_layout, fill_pha
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, pack_layout, run_stages, stage_list
-from ops.kernels.tiles import CALL_CYCLES
+from ops.kernels.tiles import CALL_CYCLES, memory_cycles
 
 TILES_32 = ((4, 5), (4, 6), (3, 5), (3, 7), (2, 5), (2, 9), (1, 9))
 TILES_16 = ((2, 4), (3, 3), (1, 5))
@@ -41,7 +41,10 @@ def cycles(g: ConvGeometry, lanes: int) -> float:
     vectors = g.OH * -(-g.OW // lanes)
     calls = -(-g.group_outputs // tile[0]) * -(-taps // tile[1])
     per_group = dot_cycles(g.group_outputs, taps, tile) * vectors + CALL_CYCLES * calls
-    return g.N * (g.groups * per_group + g.C * copy_cycles(g.rows, g.columns, lanes))
+    copied = g.C * copy_cycles(g.rows, g.columns, lanes)
+    elements = g.N * (g.C * g.H * g.W + g.K * g.OH * g.OW)
+    awaited = memory_cycles(elements, elements, lanes) if g.R * g.S == 1 else 0.0  # else there is more to do for each
+    return g.N * (g.groups * per_group + copied) + awaited
 
 
 class DotPlan:

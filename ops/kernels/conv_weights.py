@@ -2,7 +2,11 @@
 
 dw[k, c, r, s] = sum over n, oh, ow of grad[n, k, oh, ow] x[n, c, h(oh, r), w(ow, s)]: for a tap, an outer
 product over channels (rows, read in place from x) and filters (lanes, out of a copy of grad with the filters
-innermost), summed along the output rows.  Only pixels inside x are visited.
+innermost), summed along the output rows.  Only pixels inside x are visited.  For 1 x 1 filters the copy is made a few
+images at a time, so that it stays in the cache, and the channels' next rows are fetched ahead.
+
+Measured, float32, one Zen 4 core (114 GFLOP/s at most; in brackets PyTorch's best layout): 1 x 1 filters, 32 images of
+1024 x 14 x 14 to 256 channels 105 (90), of 576 x 14 x 14 to 96 99 (87), of 32 x 112 x 112 to 16 69 (69).
 """
 
 from typing import Any
@@ -10,14 +14,18 @@ from typing import Any
 import numpy as np
 
 from ops.kernels import simd
+from ops.kernels.conv_columns import refolded
 from ops.kernels.geometry import ConvGeometry
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
-from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
+from ops.kernels.tiles import CALL_CYCLES, choose_tile, memory_cycles, tile_cycles
 
 COPY_BYTES = 16 * 2**20
 """Largest copy of grad; more images are taken in several rounds."""
+
+NEAR_BYTES = 2**19, 2**21
+"""Largest copy for 1 x 1 filters, which read it but once: it stays near; several threads wait for each other less."""
 
 BLOCK_PIXELS = 256
 """Pixels that a tile sums at least in one go, where there are enough images."""
@@ -46,9 +54,9 @@ def cycles(g: ConvGeometry, lanes: int) -> float:
         products *= FAR_PRODUCTS
     tiles = g.R * g.S * -(-g.group_inputs // tile[0]) * -(-vectors // tile[1])
     calls = tiles * -(-g.N // images_per_block(g))
-    moved = g.N * g.K * g.OH * g.OW
-    weights = g.K * g.group_inputs * g.R * g.S
-    return g.groups * (products + CALL_CYCLES * calls) + TRANSPOSE_CYCLES * moved + WEIGHT_CYCLES * weights
+    weights, outputs = g.K * g.group_inputs * g.R * g.S, g.N * g.K * g.OH * g.OW
+    moved = TRANSPOSE_CYCLES * outputs + memory_cycles(outputs, g.N * g.C * g.H * g.W + outputs, lanes)
+    return g.groups * (products + CALL_CYCLES * calls) + moved + WEIGHT_CYCLES * weights
 
 
 def images_per_block(g: ConvGeometry) -> int:
@@ -60,22 +68,27 @@ class WeightsPlan:
     """Tables and layout of one shape."""
 
     def __init__(self, g: ConvGeometry, dtype: np.dtype[Any], threads: int) -> None:
+        g = refolded(g) if g.is_pointwise else g
         size, lanes = dtype.itemsize, simd.lanes(dtype)
         height, width = choose_tile(g.group_inputs, -(-g.group_outputs // lanes))
         filters = -(-g.group_outputs // (width * lanes)) * width * lanes
         pixel = g.groups * filters
         per_image = g.OH * g.OW * pixel
         block = images_per_block(g)
-        per_round = min(g.N, -(-max(1, COPY_BYTES // (per_image * size)) // block) * block)
+        copied = NEAR_BYTES[threads > 1] if g.R * g.S == 1 else COPY_BYTES
+        per_round = min(g.N, -(-max(1, copied // (per_image * size)) // block) * block)
         rounds = -(-g.N // per_round)
         shift = np.arange(width) * lanes * size
         table = np.stack([shift, shift, np.full(width, lanes)]).astype(np.int64)
+        segments, starts = row_segments(g, block, pixel, size)
+        together = 1 if g.is_pointwise and block == 1 else max(1, len(segments))  # rows summed in one go
+        leaf = simd.outer_product(height, width, dtype, prefetch="r" if g.is_pointwise else "")
         numbers = (
-            *(simd.outer_product(height, width, dtype), simd.transpose(dtype), height, width * lanes, lanes),
+            *(leaf, simd.transpose(dtype), height, width * lanes, lanes),
             *(g.N, g.groups, g.group_inputs, g.group_outputs, g.R, g.S, g.H * g.W, g.OH * g.OW, g.stride[1]),
-            *(filters, per_round, block, per_round * per_image * size, size),
+            *(filters, per_round, block, together, per_round * per_image * size, size),
         )
-        self.layout = pack_layout(numbers, *row_segments(g, block, pixel, size), column_ranges(g), table)
+        self.layout = pack_layout(numbers, segments, starts, column_ranges(g), table)
         order = threads if g.K * g.group_inputs * g.R * g.S > SMALL else 1
         self.stages = stage_list(
             *((worker, i, threads) for i in range(rounds) for worker in (FILTERS_INNERMOST, ACCUMULATE)),
@@ -134,8 +147,9 @@ def filters_innermost(grad, _x, _dw, _, copy, layout, step, t, chunks):
         per_round,
         _,
         _,
+        _,
         size,
-    ) = load_integers(layout, 19)
+    ) = load_integers(layout, 20)
     plane, pixel = pixels * size, groups * filters * size
     start = step * per_round
     images = min(per_round, N - start)
@@ -154,25 +168,27 @@ def filters_innermost(grad, _x, _dw, _, copy, layout, step, t, chunks):
 def accumulate(_grad, x, _dw, _, copy, layout, step, t, chunks):
     """Add the images of round `step` to chunk t of the tiles of sums (groups, R, S, channels, filters)."""
     (leaf, _, height, width, _, N, groups, channels, _, R, S, x_pixels, pixels, stride_w, filters, per_round,
-     block, sums, size, segments, starts, columns, table) = load_integers(layout, 23)  # fmt: skip
+     block, together, sums, size, segments, starts, columns, table) = load_integers(layout, 24)  # fmt: skip
     pixel, plane, start = groups * filters * size, x_pixels * size, step * per_round
     panels, row_tiles = filters // width, (channels + height - 1) // height
     tiles = groups * R * S * panels * row_tiles
+    (rows,) = load_integers(layout + starts + 8 * R, 1)
     for b in range(0, min(per_round, N - start), block):
         images = min(block, N - start - b)
-        for u in range(tiles * t // chunks, tiles * (t + 1) // chunks):
-            c, k, u_tap = u % row_tiles * height, u // row_tiles % panels * width, u // (row_tiles * panels)
-            g, r, s = u_tap // (R * S), u_tap // S % R, u_tap % S
-            first, end = load_integers(layout + starts + 8 * r, 2)
-            ow, steps, v = load_integers(layout + columns + 24 * s, 3)
-            source = x + (((start + b) * groups + g) * channels + c) * plane + v * size
-            gradient = copy + (b * pixels + ow) * pixel + (g * filters + k) * size
-            total = copy + sums + ((u_tap * channels + c) * filters + k) * size
-            call(
-                leaf, source, plane, stride_w * size, gradient, pixel, layout + segments + 16 * first,
-                (end - first) // block * images, steps, layout + table, 0, total, filters * size,
-                1 if start + b > 0 else 0, 0, 0, channels - c,
-            )  # fmt: skip
+        for row in range(0, max(1, rows), together):  # once at least: where all is padding, the sums become 0
+            for u in range(tiles * t // chunks, tiles * (t + 1) // chunks):
+                c, k, u_tap = u % row_tiles * height, u // row_tiles % panels * width, u // (row_tiles * panels)
+                g, r, s = u_tap // (R * S), u_tap // S % R, u_tap % S
+                first, end = load_integers(layout + starts + 8 * r, 2)
+                ow, steps, v = load_integers(layout + columns + 24 * s, 3)
+                source = x + (((start + b) * groups + g) * channels + c) * plane + v * size
+                gradient = copy + (b * pixels + ow) * pixel + (g * filters + k) * size
+                total = copy + sums + ((u_tap * channels + c) * filters + k) * size
+                call(
+                    leaf, source, plane, stride_w * size, gradient, pixel, layout + segments + 16 * (first + row),
+                    min(together, (end - first) // block * images), steps, layout + table, 0, total, filters * size,
+                    1 if start + b + row > 0 else 0, 0, 0, channels - c,
+                )  # fmt: skip
 
 
 def finish(_grad, _x, dw, _, copy, layout, _step, t, chunks):
@@ -180,8 +196,8 @@ def finish(_grad, _x, dw, _, copy, layout, _step, t, chunks):
 
     Chunk t is a range of filters of every group.
     """
-    (_, transpose, _, _, lanes, _, groups, channels, per_group, R, S, _, _, _, filters, _, _, sums, size) = (
-        load_integers(layout, 19)
+    (_, transpose, _, _, lanes, _, groups, channels, per_group, R, S, _, _, _, filters, _, _, _, sums, size) = (
+        load_integers(layout, 20)
     )
     inner, outer = (channels, 1) if R * S == 1 else (R * S, channels)
     blocks = filters // lanes

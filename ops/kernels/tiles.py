@@ -50,3 +50,16 @@ def tile_cycles(rows: int, vectors: int, tile: tuple[int, int]) -> int:
     height, width = tile
     per_tile = max(height * width, height + width, 2 * width, PIPELINE)
     return -(-rows // height) * -(-vectors // width) * per_tile
+
+
+CACHED_BYTES, MEMORY_CYCLES = 9 << 19, 8
+"""Operands that stay in the caches; cycles per vector from beyond them that is waited for."""
+
+
+def memory_cycles(awaited: int, touched: int, lanes: int) -> float:
+    """Estimate the cycles that elements which nothing fetched ahead are waited for.
+
+    None, if all that is touched stays in the caches.
+    """
+    beyond = touched // lanes * simd.vector_bytes() > CACHED_BYTES
+    return MEMORY_CYCLES * awaited / lanes if beyond else 0.0
