@@ -42,7 +42,7 @@ def tile(dtype: type) -> tuple[int, int, int]:
     return (12 if simd.registers() == 32 else 6), 2, simd.lanes(dtype)
 
 
-@pytest.mark.parametrize("prefetch", ["", "ac", "abc", "rc"])
+@pytest.mark.parametrize("prefetch", ["", "ac", "abc", "rc", "n", "cnn"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(data=st.data())
 @settings(max_examples=150)
@@ -66,9 +66,10 @@ def test_outer_product(prefetch: str, dtype: type, data: st.DataObject) -> None:
     shift = np.arange(vectors) * lanes
     table = np.array([shift * size, shift * size, np.clip(n - shift, 0, lanes)], np.int64)
     a_row, a_step = (size, m * size) if transposed else (steps * size, size)
+    fetched = (a, 8, 24, 100, 40) if "n" in prefetch else ()  # rows of 40 bytes, 100 apart, that soon leave the array
     call(
         simd.outer_product(rows, vectors, dtype, prefetch=prefetch), a, a_row, a_step, b, b.shape[2] * size, offsets,
-        segments, steps, table, edge, c.array, n * size, mode, bias, relu, m,
+        segments, steps, table, edge, c.array, n * size, mode, bias, relu, m, *fetched,
     )  # fmt: skip
 
     expected = np.maximum(expected, 0) if relu else expected

@@ -3,14 +3,14 @@
 y = w x, where the columns of x are pixels.  A block of them, of neighbouring images if these are small, is copied side
 by side to the cache, the skipped ones at a stride above 1 left out; there it meets the weights, packed by rows of the
 register tile (blocks and panels as in Goto and van de Geijn, "Anatomy of high-performance matrix multiplication",
-2008), while the next block is fetched from memory.  Where planes are no multiple of a vector, or zeros come between the
-results on the way back at a stride above 1, a tile of results goes to a buffer in the first-level cache, from where
-every row's share is put in its place.
+2008), while the next block is fetched from memory, a line per step.  Where planes are no multiple of a vector, or zeros
+come between the results on the way back at a stride above 1, a tile of results goes to a buffer in the first-level
+cache, from where every row's share is put in its place.
 
 Measured, float32, one Zen 4 core (at most 114 GFLOP/s; in brackets PyTorch's best layout): eight images of 576 x 14 x
-14 to 96 channels 110 (90); 32 of 512 x 7 x 7 to 2048 104 (102), of 256 x 14 x 14 to 1024 98 (106); eight of 256 x 56 x
-56 to 512 at stride 2 96 (101), back 92 (90); of 32 x 112 x 112 to 16, whose time is memory's, 67 (47); 32 of
-64 x 56 x 56 to 64 68 (94), and 94 into memory that was written just before.
+14 to 96 channels 98 (95); 32 of 512 x 7 x 7 to 2048 96 (102), of 256 x 14 x 14 to 1024 102 (107); eight of 256 x 56 x
+56 to 512 at stride 2 90 (93), back 80 (86); 32 of 64 x 56 x 56 to 64 79 (72); 32 whose time is memory's: of
+96 x 56 x 56 to 24 70 (47), of 32 x 112 x 112 to 16 55 (37).
 """
 
 import math
@@ -37,7 +37,7 @@ MOST_VECTORS = 48
 """Vectors of pixels copied at once, where channels are few."""
 
 FEWEST_VECTORS = 6
-"""Vectors of pixels taken together, at least, if there are enough images."""
+"""Vectors of pixels taken together, at least, if there are enough images; less than twice as many."""
 
 COPY_CYCLES, PLACE_CYCLES = 3.0, 6.0
 """Cycles per vector of pixels copied, and per vector of results put in its place."""
@@ -81,10 +81,24 @@ def find_rows(c: Correlation) -> Rows:
     return Rows(c.rows.outputs, c.columns.outputs, stride if c.backward else (1, 1), c.target_plane)
 
 
+def images_together(N: int, pixels: int, lanes: int) -> int:
+    """Return how many images are taken as one: their pixels fill vectors, and groups of so many make up N."""
+    least = min(N, -(-FEWEST_VECTORS * lanes // pixels))
+    most = max(
+        lanes // math.gcd(lanes, pixels), 2 * least
+    )  # a plane begins with a vector again, or nearly enough fill it
+    return min(range(least, min(N, most) + 1), key=lambda images: (vectors_of(N, images, pixels, lanes), images))
+
+
+def vectors_of(N: int, images: int, pixels: int, lanes: int) -> int:
+    """Return how many vectors N images fill, so many together."""
+    return -(-N // images) * -(-images * pixels // lanes)
+
+
 def cycles(c: Correlation, lanes: int) -> float:
     """Estimate the cycles of one thread."""
     rows = find_rows(c)
-    vectors = -(-c.N * rows.pixels // lanes)
+    vectors = vectors_of(c.N, images_together(c.N, rows.pixels, lanes), rows.pixels, lanes)
     tile = choose_tile(c.targets, vectors)
     products = c.sources * tile_cycles(c.targets, vectors, tile)
     calls = CALL_CYCLES * -(-c.targets // tile[0]) * -(-vectors // tile[1])
@@ -102,8 +116,7 @@ class PointwisePlan:
         self, c: Correlation, dtype: np.dtype[Any], threads: int, *, biased: bool = False, relu: bool = False
     ) -> None:
         size, lanes, rows = dtype.itemsize, simd.lanes(dtype), find_rows(c)
-        images = lanes // math.gcd(lanes, rows.pixels)  # after so many, a plane begins with a vector again
-        images = min(c.N, images * -(-FEWEST_VECTORS * lanes // (images * rows.pixels)))
+        images = images_together(c.N, rows.pixels, lanes)
         vectors = -(-images * rows.pixels // lanes)
         height, width = choose_tile(c.targets, vectors * -(-c.N // images))
         most = min(MOST_VECTORS, max(1, BLOCK_BYTES // (c.sources * lanes * size)))
@@ -112,7 +125,7 @@ class PointwisePlan:
         block = -(-vectors // (blocks * width)) * width
         blocks = -(-vectors // block)
         skip_h, skip_w = (1, 1) if c.backward else (c.rows.stride, c.columns.stride)
-        panel = next((n for n in (1, 2, 4) if n * lanes >= rows.length), 8) if skip_w == 1 else 1
+        panel = 1 if rows.length <= lanes or skip_w > 1 else 2  # wider ones write more zeros, where a line ends
         row = (block + panel | 1) * lanes * size  # odd: rows spread over all sets of the cache
         whole = images == 1 and rows.pixels % lanes == 0 and rows.stride == (1, 1)
         pieces = 1 + -(-(lanes - 1) // rows.length)
@@ -121,13 +134,14 @@ class PointwisePlan:
         buffer = height * width * lanes
         work = c.sources * row // size + 2 * buffer
         packer = simd.copy_panel(-(-height // lanes), dtype) if c.backward else simd.transpose(dtype)
-        ahead = simd.fetch_panel(block, dtype) if images == rows.lines == skip_w == 1 else 0
+        fetches_per_step = 1 if width <= -(-c.targets // height) else 2  # a tile of all filters reads `width` lines
         fetch = fetch_places(width, c.sources, dtype) if rows.stride == (1, 1) and not whole else 0
         numbers = (
-            simd.outer_product(height, width, dtype, prefetch="c" if whole else ""),
+            simd.outer_product(height, width, dtype, prefetch="c" * whole + "n" * fetches_per_step),
             *(place_rows(pieces, rows.stride[1], dtype), packer, height, width, lanes),
             *(c.N, c.groups, c.sources, c.targets, 1, int(c.backward), size, weights * size),
-            *(ahead, fetch, simd.copy_panel(panel, dtype, skip_w, prefetch=True), panel * lanes, block, blocks),
+            *(int(c.groups == 1 if images > 1 else skip_w == 1), fetches_per_step, fetch),
+            *(simd.copy_panel(panel, dtype, skip_w, prefetch=True), panel * lanes, block, blocks),
             *(images, -(-c.N // images), vectors),
             *(rows.pixels, rows.length, rows.lines, skip_h * c.source_plane[1] * size, skip_w * size),
             *(math.prod(c.source_plane) * size, math.prod(c.target_plane) * size, row, int(whole), rows.stride[0]),
@@ -177,10 +191,10 @@ def place_tables(c: Correlation, rows: Rows, images: int, vectors: int, pieces: 
 
 def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the blocks of vectors of all groups of images and channels."""
-    (leaf, place, _, height, width, lanes, N, groups, sources, targets, _, _, size, panel_size, ahead, fetch, copier,
-     panel, block, blocks, images, image_groups, vectors, pixels, run, runs, run_step, column_step, source_plane, plane,
-     row, whole, phases, mode, relu, packed, work_size, buffer_size, place_size, places_size, clear_leaf, segment,
-     table, rest, places, last_places) = load_integers(layout, 46)  # fmt: skip
+    (leaf, place, _, height, width, lanes, N, groups, sources, targets, _, _, size, panel_size, fetches,
+     fetches_per_step, fetch, copier, panel, block, blocks, images, image_groups, vectors, pixels, run, runs, run_step,
+     column_step, source_plane, plane, row, whole, phases, mode, relu, packed, work_size, buffer_size, place_size,
+     places_size, clear_leaf, segment, table, rest, places, last_places) = load_integers(layout, 47)  # fmt: skip
     columns, vector = work + packed + t * work_size, lanes * size
     zeros = columns + work_size - buffer_size
     buffer = zeros - buffer_size
@@ -195,12 +209,12 @@ def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
             source_plane, sources, b * lanes, min(last * lanes, min(images, N - n) * pixels), pixels, runs, run,
             run_step, column_step, columns, row, size,
         )  # fmt: skip
-        following, channels = 0, 0
-        if ahead != 0 and u + 1 < stop:
-            following = x + (u + 1) // blocks * sources * source_plane + (u + 1) % blocks * block * vector
-            tiles = panels * ((last - b + width - 1) // width)
-            channels = (sources + tiles - 1) // tiles
-        end = following + sources * source_plane
+        following = u + 1 if fetches != 0 and u + 1 < stop else -1
+        fetched, row_bytes, row_stride, amount = pixels_to_fetch(
+            x, following, blocks, block * lanes, vectors * lanes, images, pixels, sources, source_plane, size
+        )
+        steps = panels * ((last - b + width - 1) // width) * sources * fetches_per_step
+        fetch_step, done = (amount + steps - 1) // steps, 0
         target = y + (n * groups + g) * targets * plane
         place_at = layout + (places if n + images <= N else last_places)
         for k in range(0, targets, height):
@@ -208,9 +222,6 @@ def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
             biases, rows = bias + (g * targets + k) * size, min(height, targets - k)
             for v in range(b, last, width):
                 source = columns + (v - b) * vector
-                if channels != 0:
-                    call(ahead, following, source_plane, min(channels, (end - following) // source_plane))
-                    following = min(following + channels * source_plane, end)
                 edge = 0 if whole == 0 or v + width <= vectors else 1
                 row_at, place_table = target + k * plane, place_at + v * place_size
                 tile, tile_row = (row_at + v * vector, plane) if whole != 0 else (buffer, width * vector)
@@ -219,11 +230,28 @@ def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
                 call(
                     leaf, weights, size, height * size, source, row, layout + segment, 1, sources,
                     layout + (rest if edge != 0 else table), edge, tile, tile_row, mode, biases, relu, rows,
+                    fetched + done // row_bytes * row_stride, done % row_bytes, fetch_step, row_stride, row_bytes,
                 )  # fmt: skip
+                done += fetch_step * fetches_per_step * sources
                 for a in range(phases if whole == 0 else 0):  # rows between those of the tile receive zeros
-                    source = buffer if a == 0 else zeros
-                    table_at = place_table + a * places_size * place_size
+                    source, table_at = buffer if a == 0 else zeros, place_table + a * places_size * place_size
                     call(place, source, tile_row, zeros - source, rows, width, row_at, plane, table_at)
+
+
+@kernel
+def pixels_to_fetch(x, u, blocks, block, end, images, pixels, channels, plane, size):
+    """Return (address, row bytes, row stride, bytes in all) of block u, nothing if u < 0.
+
+    Of one image, a row is a channel's share.  Pixels of several images are all in one row: channels of an image follow
+    each other, and where a share of the images begins in memory, its pixels do so nearly.
+    """
+    if u < 0:
+        return x, 1, 0, 0
+    first, image = u % blocks * block, channels * plane
+    count, group = min(block, end - first), x + u // blocks * images * image
+    if images == 1:
+        return group + first * size, count * size, plane, channels * count * size
+    return group + first * image // pixels, count * image // pixels, 0, count * image // pixels
 
 
 @kernel

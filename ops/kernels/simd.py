@@ -23,7 +23,6 @@ __all__ = [
     "copy_panel",
     "dot_store",
     "dot_tile",
-    "fetch_panel",
     "lane_sums",
     "lanes",
     "load_integers",
@@ -52,7 +51,8 @@ def outer_product(rows: int, vectors: int, dtype: DTypeLike, *, prefetch: str = 
 
     Keep rows * vectors + vectors + 1 <= registers().  `prefetch` names what is fetched ahead: "c", the lines of the
     whole tile of C; "a" and "b", those of A and B `AHEAD` steps on, which suits an A whose rows are neighbours in
-    memory; "r", A's next `rows` rows, which suits one whose steps are.  Arguments, 16 of them:
+    memory; "r", A's next `rows` rows, which suits one whose steps are; "n" or "nn", a line or two per step of what
+    another product will read.  Arguments, 16 of them, with "n" 21:
         a, a_row_stride, a_step: A_s[i, k] is at a + segments[s, 0] + i * a_row_stride + k * a_step.
         b, b_step: B_s[k, j] is at b + segments[s, 1] + table[0, j] + k * b_step.
         segments, n_segments, steps: address of int64[n_segments, 2]; the sum over k has `steps` terms.
@@ -64,12 +64,15 @@ def outer_product(rows: int, vectors: int, dtype: DTypeLike, *, prefetch: str = 
             bias + j * lanes * itemsize).
         relu: 0 or 1; NaN passes through.
         rows_valid: rows i >= rows_valid >= 1 of A, C and bias are not touched.
+        next, position, next_step, next_row_stride, next_row_bytes: lines at next + position, next + position +
+            next_step ... are fetched; where a row ends, the next one begins next_row_stride further on.
     """
 
     def emit(e: Emitter) -> None:
         _OuterProduct(e, rows, vectors, prefetch).emit()
 
-    return vector_leaf("_".join(["outer_product", *prefetch]), 16, dtype, emit, rows, vectors)
+    parameters = 21 if "n" in prefetch else 16
+    return vector_leaf("_".join(["outer_product", *prefetch]), parameters, dtype, emit, rows, vectors)
 
 
 class _OuterProduct:
@@ -77,7 +80,10 @@ class _OuterProduct:
         self.e, self.rows, self.vectors, self.prefetch = e, range(rows), range(vectors), prefetch
         (self.a, self.a_row_stride, self.a_step, self.b, self.b_step, self.segments, self.n_segments,
          self.steps, self.table, self.edge, self.c, self.c_row_stride, self.mode, self.bias, self.relu,
-         self.rows_valid) = e.arguments  # fmt: skip
+         self.rows_valid) = e.arguments[:16]  # fmt: skip
+        if "n" in prefetch:
+            fetched, position, self.next_step, self.next_row_stride, self.next_row_bytes = e.arguments[16:]
+            self.next_row, self.position = e.variable(fetched), e.variable(position)
         self.b_shift = [e.load_integer(self.table, j) for j in self.vectors]
         self.whole = e.builder.and_(e.compare(self.edge, "==", 0), e.compare(self.rows_valid, ">=", rows))
         self.sums = [[e.variable(e.zero) for _ in self.vectors] for _ in self.rows]
@@ -105,6 +111,8 @@ class _OuterProduct:
     def fetch_ahead(self, a: ir.Value, a_offset: list[ir.Value], b: ir.Value, next_row: ir.Value) -> None:
         """Fetch what is read `AHEAD` steps on, or by the tile below."""
         e = self.e
+        if "n" in self.prefetch:
+            self.fetch_next(self.prefetch.count("n"))
         if "r" in self.prefetch:
             self.fetch_next_rows(a, next_row)
         if "a" in self.prefetch:
@@ -115,6 +123,16 @@ class _OuterProduct:
             line = e.add(b, e.multiply(self.b_step, AHEAD))
             for shift in self.b_shift:
                 e.prefetch(e.add(line, shift))
+
+    def fetch_next(self, lines: int) -> None:
+        """Fetch some lines of what another product will read."""
+        e = self.e
+        for _ in range(lines):
+            e.prefetch(e.add(e.get(self.next_row), e.get(self.position)), level=2)
+            e.advance(self.position, self.next_step)
+        at_end = e.builder.icmp_signed(">=", e.get(self.position), self.next_row_bytes)
+        e.advance(self.next_row, e.builder.select(at_end, self.next_row_stride, INT(0)))
+        e.advance(self.position, e.builder.select(at_end, e.builder.neg(self.next_row_bytes), INT(0)))
 
     def fetch_next_rows(self, a: ir.Value, displacement: ir.Value) -> None:
         """Fetch what the next row, of those below this tile by turns, holds for this step.
@@ -399,23 +417,6 @@ def _transposed(e: Emitter, block: list[ir.Value]) -> list[ir.Value]:
             block[i], block[i | d] = e.shuffle(a, b, upper), e.shuffle(a, b, lower)
         d *= 2
     return block
-
-
-def fetch_panel(vectors: int, dtype: DTypeLike) -> int:
-    """Return a leaf that fetches rows of some vectors, soon to be copied, into the second-level cache.
-
-    Arguments: source, source_row_stride, n_rows.
-    """
-    return vector_leaf("fetch_panel", 3, dtype, partial(_emit_fetch_panel, vectors=vectors), vectors)
-
-
-def _emit_fetch_panel(e: Emitter, vectors: int) -> None:
-    source, stride, n_rows = e.arguments
-    row = e.variable(source)
-    with e.repeat(n_rows):
-        for at in range(0, vectors * e.vector_size, LINE):
-            e.prefetch(e.add(e.get(row), at), level=2)
-        e.advance(row, stride)
 
 
 def copy_panel(vectors: int, dtype: DTypeLike, step: int = 1, *, prefetch: bool = False) -> int:
