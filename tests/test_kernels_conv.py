@@ -376,7 +376,7 @@ def test_pointwise_filters_in_several_rounds_and_parts_of_an_image(monkeypatch: 
     conv._grad_weight_plan.cache_clear()
     for threads in (1, 2):
         set_num_threads(threads)
-        for plane in ((12, 90), (7, 31), (1, 1031)):  # two rows of 540 pixels, one of 217, and a prime number
+        for plane in ((12, 90), (7, 31), (1, 1031), (23, 29)):  # taken as rows of 360, 217, 1 and 29 pixels
             check_all(Case((3, 9, *plane), (20, 9, 1, 1)), np.float32, None, "filters")
     conv._grad_weight_plan.cache_clear()
 

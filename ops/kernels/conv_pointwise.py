@@ -37,7 +37,7 @@ MOST_VECTORS = 48
 """Vectors of pixels copied at once, where channels are few."""
 
 FEWEST_VECTORS = 6
-"""Vectors of pixels taken together, at least, if there are enough images; less than twice as many."""
+"""Vectors of pixels taken together, at least, if there are enough images."""
 
 COPY_CYCLES, PLACE_CYCLES = 3.0, 6.0
 """Cycles per vector of pixels copied, and per vector of results put in its place."""
@@ -84,9 +84,8 @@ def find_rows(c: Correlation) -> Rows:
 def images_together(N: int, pixels: int, lanes: int) -> int:
     """Return how many images are taken as one: their pixels fill vectors, and groups of so many make up N."""
     least = min(N, -(-FEWEST_VECTORS * lanes // pixels))
-    most = max(
-        lanes // math.gcd(lanes, pixels), 2 * least
-    )  # a plane begins with a vector again, or nearly enough fill it
+    period = lanes // math.gcd(lanes, pixels)  # after so many, a plane begins with a vector again
+    most = max(period, 2 * least)
     return min(range(least, min(N, most) + 1), key=lambda images: (vectors_of(N, images, pixels, lanes), images))
 
 

@@ -30,6 +30,9 @@ NEAR_BYTES = 2**19, 2**21
 BLOCK_PIXELS = 256
 """Pixels that a tile sums at least in one go, where there are enough images."""
 
+PART_PIXELS = 512
+"""Pixels of a large plane that 1 x 1 filters sum in one go, all channels before the next."""
+
 SMALL = 50_000
 """Weights that one thread brings into their final order faster than several."""
 
@@ -81,7 +84,8 @@ class WeightsPlan:
         shift = np.arange(width) * lanes * size
         table = np.stack([shift, shift, np.full(width, lanes)]).astype(np.int64)
         segments, starts = row_segments(g, block, pixel, size)
-        together = 1 if g.is_pointwise and block == 1 else max(1, len(segments))  # rows summed in one go
+        by_parts = g.is_pointwise and block == 1
+        together = max(1, PART_PIXELS // g.OW) if by_parts else max(1, len(segments))  # rows summed in one go
         leaf = simd.outer_product(height, width, dtype, prefetch="r" if g.is_pointwise else "")
         numbers = (
             *(leaf, simd.transpose(dtype), height, width * lanes, lanes),
@@ -186,8 +190,8 @@ def accumulate(_grad, x, _dw, _, copy, layout, step, t, chunks):
                 total = copy + sums + ((u_tap * channels + c) * filters + k) * size
                 call(
                     leaf, source, plane, stride_w * size, gradient, pixel, layout + segments + 16 * (first + row),
-                    min(together, (end - first) // block * images), steps, layout + table, 0, total, filters * size,
-                    1 if start + b + row > 0 else 0, 0, 0, channels - c,
+                    min(together, (end - first) // block * images - row), steps, layout + table, 0,
+                    total, filters * size, 1 if start + b + row > 0 else 0, 0, 0, channels - c,
                 )  # fmt: skip
 
 
