@@ -28,6 +28,9 @@ from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
 PLACE_CYCLES = 6
 """Cycles to put a vector of results in its place."""
 
+ROWS_PACKED = 16
+"""Rows of weights packed together, so that few streams are read at once."""
+
 PACK_CYCLES = 1.0
 """Cycles per weight packed."""
 
@@ -193,14 +196,20 @@ def pack_weights(_x, w, _bias, _y, work, layout, _step, t, chunks):
     tiles = (targets + height - 1) // height
     row = taps if backward != 0 else sources * taps  # distance of targets
     block, blocks = (taps, sources) if backward != 0 else (sources * taps, 1)
-    for u in range(groups * tiles * t // chunks, groups * tiles * (t + 1) // chunks):
+    first, stop = groups * tiles * t // chunks, groups * tiles * (t + 1) // chunks
+    if backward != 0 and taps == 1:  # the targets lie side by side: a few rows at a time, read from end to end
+        for i in range(0, sources, ROWS_PACKED):
+            for u in range(first, stop):
+                o = u % tiles * height
+                call(
+                    packer, w + ((u // tiles * sources + i) * targets + o) * size, targets * size,
+                    work + u * panel_size + i * height * size, height * size, min(ROWS_PACKED, sources - i),
+                    min(height, targets - o),
+                )  # fmt: skip
+        return
+    for u in range(first, stop):
         o = u % tiles * height
         source = w + (u // tiles * sources * targets * taps + o * row) * size
-        if backward != 0 and taps == 1:  # the targets lie side by side
-            call(
-                packer, source, targets * size, work + u * panel_size, height * size, sources, min(height, targets - o)
-            )  # fmt: skip
-            continue
         for i in range(blocks):
             panel = work + u * panel_size + i * block * height * size
             for q in range(0, block, lanes):
