@@ -670,6 +670,14 @@ def run_in_python_mode() -> None:
 # ---- what is said about it ----
 
 
+def test_a_single_panel_of_columns_is_not_chosen_for_two_threads() -> None:
+    chosen = []
+    for threads in (1, 2):
+        set_num_threads(threads)
+        chosen.append("(columns)" in conv.explain("grad_weight", (32, 24, 56, 56), (144, 24, 1, 1)))
+    assert chosen == [True, False]
+
+
 def test_explain_names_the_strategy() -> None:
     words = conv.explain("forward", (32, 6, 14, 14), (16, 6, 5, 5))
     assert words.startswith(

@@ -367,7 +367,7 @@ def _grad_weight_plan(
     threads = _threads(g, available)
     lanes = simd.lanes(dtype)
     estimates = {"filters": conv_weights.cycles(seen, lanes), "dot": conv_dot.cycles(seen, lanes)}
-    estimates["columns"] = conv_columns.cycles(seen, lanes)
+    estimates["columns"] = conv_columns.cycles(seen, lanes, threads)
     if conv_depthwise.supports_weights(seen, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(forward(seen), lanes)
     for name, tile in WINOGRAD.items():

@@ -52,8 +52,8 @@ def reads_in_place(g: ConvGeometry) -> bool:
     return g.padding == (0, 0) and g.stride[1] == 1
 
 
-def cycles(g: ConvGeometry, lanes: int) -> float:
-    """Estimate the cycles of one thread."""
+def cycles(g: ConvGeometry, lanes: int, threads: int) -> float:
+    """Estimate the cycles of one thread, times what is lost to threads that have fewer panels, or none."""
     g = refolded(g) if g.is_pointwise else g
     taps = g.group_inputs * g.R * g.S
     vectors = -(-taps // lanes)
@@ -65,7 +65,9 @@ def cycles(g: ConvGeometry, lanes: int) -> float:
     copied = 0.0 if reads_in_place(g) else 1.5 * g.group_inputs * copy_cycles(g.rows, g.columns, lanes)
     inputs, outputs = g.N * g.C * g.H * g.W, g.N * g.K * g.OH * g.OW
     awaited = memory_cycles(inputs, inputs + outputs, lanes)
-    return g.N * g.groups * (products + 2 * CALL_CYCLES * calls + built + copied) + awaited
+    panels = max(1, g.groups * -(-vectors // tile[1]))
+    unevenness = -(-panels // threads) * threads / panels
+    return unevenness * (g.N * g.groups * (products + 2 * CALL_CYCLES * calls + built + copied) + awaited)
 
 
 class ColumnsPlan:
