@@ -12,9 +12,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from ops.kernels import conv, precision, simd
+from ops.kernels import conv, conv_columns, conv_dot, precision, simd
 from ops.kernels.geometry import (
     Axis,
+    conv_geometry,
     conv_output_size,
     conv_transpose_output_size,
     pool_output_size,
@@ -670,12 +671,14 @@ def run_in_python_mode() -> None:
 # ---- what is said about it ----
 
 
-def test_a_single_panel_of_columns_is_not_chosen_for_two_threads() -> None:
-    chosen = []
-    for threads in (1, 2):
-        set_num_threads(threads)
-        chosen.append("(columns)" in conv.explain("grad_weight", (32, 24, 56, 56), (144, 24, 1, 1)))
-    assert chosen == [True, False]
+@pytest.mark.parametrize(("images", "groups", "columns", "dot"), [(1, 1, 2, 2), (2, 1, 2, 1), (3, 2, 1, 4 / 3)])
+def test_estimates_tell_of_threads_left_without_work(images: int, groups: int, columns: float, dot: float) -> None:
+    """A thread has panels of columns to itself, one per group of three channels here, or whole images."""
+    case = Case((images, 3 * groups, 9, 9), (4 * groups, 3, 1, 1), groups=groups)
+    g = conv_geometry(case.x, case.w, **case.parameters)
+    for cycles, expected in ((conv_columns.cycles, columns), (conv_dot.cycles, dot)):
+        alone, shared = (cycles(g, 4, threads) for threads in (1, 2))
+        assert shared == pytest.approx(expected * alone)
 
 
 def test_explain_names_the_strategy() -> None:

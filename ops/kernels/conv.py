@@ -67,7 +67,7 @@ class Plan(NamedTuple):
     threads: int
     geometry: ConvGeometry
     estimates: dict[str, float]
-    """Cycles of one thread by strategy, of those that support the shape."""
+    """Cycles of one thread by strategy, of those that support the shape; more, where threads get unequal shares."""
     result: Shape
     flat: bool
     """Pointwise: planes are seen as one row."""
@@ -366,7 +366,7 @@ def _grad_weight_plan(
     seen = g.flattened() if g.is_pointwise else g
     threads = _threads(g, available)
     lanes = simd.lanes(dtype)
-    estimates = {"filters": conv_weights.cycles(seen, lanes), "dot": conv_dot.cycles(seen, lanes)}
+    estimates = {"filters": conv_weights.cycles(seen, lanes), "dot": conv_dot.cycles(seen, lanes, threads)}
     estimates["columns"] = conv_columns.cycles(seen, lanes, threads)
     if conv_depthwise.supports_weights(seen, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(forward(seen), lanes)

@@ -21,7 +21,7 @@ from ops.kernels.phases import Phases, copy_cycles, copy_elements, fill_layout, 
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, pack_layout, run_stages, stage_list
-from ops.kernels.tiles import CALL_CYCLES, choose_tile, memory_cycles, tile_cycles
+from ops.kernels.tiles import CALL_CYCLES, choose_tile, memory_cycles, tile_cycles, unevenness
 
 BLOCK_PIXELS = 512
 """Pixels summed in one go: the columns of a few panels and the gradients they meet stay in the caches."""
@@ -31,13 +31,6 @@ PANELS = 4
 
 COLUMN_CYCLES = 80
 """Cycles to transpose lanes x lanes elements."""
-
-
-def refolded(g: ConvGeometry) -> ConvGeometry:
-    """Return a pointwise geometry with its pixels in rows that fit a block."""
-    pixels = g.OH * g.OW
-    rows = next((r for r in range(1, pixels + 1) if pixels % r == 0 and pixels // r <= BLOCK_PIXELS), 1)
-    return g._replace(H=rows, W=pixels // rows, OH=rows, OW=pixels // rows)
 
 
 def block(g: ConvGeometry) -> tuple[int, int]:
@@ -53,8 +46,8 @@ def reads_in_place(g: ConvGeometry) -> bool:
 
 
 def cycles(g: ConvGeometry, lanes: int, threads: int) -> float:
-    """Estimate the cycles of one thread, times what is lost to threads that have fewer panels, or none."""
-    g = refolded(g) if g.is_pointwise else g
+    """Estimate the cycles of one thread; more, where panels can't be shared out evenly."""
+    g = g.refolded(BLOCK_PIXELS) if g.is_pointwise else g
     taps = g.group_inputs * g.R * g.S
     vectors = -(-taps // lanes)
     tile = choose_tile(g.group_outputs, vectors)
@@ -65,16 +58,16 @@ def cycles(g: ConvGeometry, lanes: int, threads: int) -> float:
     copied = 0.0 if reads_in_place(g) else 1.5 * g.group_inputs * copy_cycles(g.rows, g.columns, lanes)
     inputs, outputs = g.N * g.C * g.H * g.W, g.N * g.K * g.OH * g.OW
     awaited = memory_cycles(inputs, inputs + outputs, lanes)
-    panels = max(1, g.groups * -(-vectors // tile[1]))
-    unevenness = -(-panels // threads) * threads / panels
-    return unevenness * (g.N * g.groups * (products + 2 * CALL_CYCLES * calls + built + copied) + awaited)
+    panels = g.groups * -(-vectors // tile[1])
+    total = g.N * g.groups * (products + 2 * CALL_CYCLES * calls + built + copied) + awaited
+    return total * unevenness(panels, threads)
 
 
 class ColumnsPlan:
     """Tables and layout of one shape."""
 
     def __init__(self, g: ConvGeometry, dtype: np.dtype[Any], threads: int) -> None:
-        g = refolded(g) if g.is_pointwise else g
+        g = g.refolded(BLOCK_PIXELS) if g.is_pointwise else g
         size, lanes = dtype.itemsize, simd.lanes(dtype)
         taps = g.group_inputs * g.R * g.S
         height, width = choose_tile(g.group_outputs, -(-taps // lanes))

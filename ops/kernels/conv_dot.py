@@ -15,7 +15,7 @@ from ops.kernels.phases import copy_cycles, copy_elements, fill_layout, fill_pha
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, pack_layout, run_stages, stage_list
-from ops.kernels.tiles import CALL_CYCLES, memory_cycles
+from ops.kernels.tiles import CALL_CYCLES, memory_cycles, unevenness
 
 TILES_32 = ((4, 5), (4, 6), (3, 5), (3, 7), (2, 5), (2, 9), (1, 9))
 TILES_16 = ((2, 4), (3, 3), (1, 5))
@@ -34,8 +34,8 @@ def choose_dot_tile(rows: int, columns: int) -> tuple[int, int]:
     return min(tiles, key=lambda tile: dot_cycles(rows, columns, tile))
 
 
-def cycles(g: ConvGeometry, lanes: int) -> float:
-    """Estimate the cycles of one thread."""
+def cycles(g: ConvGeometry, lanes: int, threads: int) -> float:
+    """Estimate the cycles of one thread; more, where images can't be shared out evenly."""
     taps = g.group_inputs * g.R * g.S
     tile = choose_dot_tile(g.group_outputs, taps)
     vectors = g.OH * -(-g.OW // lanes)
@@ -44,7 +44,7 @@ def cycles(g: ConvGeometry, lanes: int) -> float:
     copied = g.C * copy_cycles(g.rows, g.columns, lanes)
     elements = g.N * (g.C * g.H * g.W + g.K * g.OH * g.OW)
     awaited = memory_cycles(elements, elements, lanes) if g.R * g.S == 1 else 0.0  # else there is more to do for each
-    return g.N * (g.groups * per_group + copied) + awaited
+    return (g.N * (g.groups * per_group + copied) + awaited) * unevenness(g.N, threads)
 
 
 class DotPlan:

@@ -133,13 +133,13 @@ class PointwisePlan:
         buffer = height * width * lanes
         work = c.sources * row // size + 2 * buffer
         packer = simd.copy_panel(-(-height // lanes), dtype) if c.backward else simd.transpose(dtype)
-        fetches_per_step = 1 if width <= -(-c.targets // height) else 2  # a tile of all filters reads `width` lines
+        lines_per_step = 1 if width <= -(-c.targets // height) else 2  # a tile of all filters reads `width` lines
         fetch = fetch_places(width, c.sources, dtype) if rows.stride == (1, 1) and not whole else 0
         numbers = (
-            simd.outer_product(height, width, dtype, prefetch="c" * whole + "n" * fetches_per_step),
+            simd.outer_product(height, width, dtype, prefetch="c" * whole + "n" * lines_per_step),
             *(place_rows(pieces, rows.stride[1], dtype), packer, height, width, lanes),
             *(c.N, c.groups, c.sources, c.targets, 1, int(c.backward), size, weights * size),
-            *(int(c.groups == 1 if images > 1 else skip_w == 1), fetches_per_step, fetch),
+            *(int(c.groups == 1 if images > 1 else skip_w == 1), lines_per_step, fetch),
             *(simd.copy_panel(panel, dtype, skip_w, prefetch=True), panel * lanes, block, blocks),
             *(images, -(-c.N // images), vectors),
             *(rows.pixels, rows.length, rows.lines, skip_h * c.source_plane[1] * size, skip_w * size),
@@ -190,8 +190,8 @@ def place_tables(c: Correlation, rows: Rows, images: int, vectors: int, pieces: 
 
 def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the blocks of vectors of all groups of images and channels."""
-    (leaf, place, _, height, width, lanes, N, groups, sources, targets, _, _, size, panel_size, fetches,
-     fetches_per_step, fetch, copier, panel, block, blocks, images, image_groups, vectors, pixels, run, runs, run_step,
+    (leaf, place, _, height, width, lanes, N, groups, sources, targets, _, _, size, panel_size, looks_ahead,
+     lines_per_step, fetch, copier, panel, block, blocks, images, image_groups, vectors, pixels, run, runs, run_step,
      column_step, source_plane, plane, row, whole, phases, mode, relu, packed, work_size, buffer_size, place_size,
      places_size, clear_leaf, segment, table, rest, places, last_places) = load_integers(layout, 47)  # fmt: skip
     columns, vector = work + packed + t * work_size, lanes * size
@@ -208,11 +208,11 @@ def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
             source_plane, sources, b * lanes, min(last * lanes, min(images, N - n) * pixels), pixels, runs, run,
             run_step, column_step, columns, row, size,
         )  # fmt: skip
-        following = u + 1 if fetches != 0 and u + 1 < stop else -1
+        following = u + 1 if looks_ahead != 0 and u + 1 < stop else -1
         fetched, row_bytes, row_stride, amount = pixels_to_fetch(
             x, following, blocks, block * lanes, vectors * lanes, images, pixels, sources, source_plane, size
         )
-        steps = panels * ((last - b + width - 1) // width) * sources * fetches_per_step
+        steps = panels * ((last - b + width - 1) // width) * sources * lines_per_step
         fetch_step, done = (amount + steps - 1) // steps, 0
         target = y + (n * groups + g) * targets * plane
         place_at = layout + (places if n + images <= N else last_places)
@@ -231,7 +231,7 @@ def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
                     layout + (rest if edge != 0 else table), edge, tile, tile_row, mode, biases, relu, rows,
                     fetched + done // row_bytes * row_stride, done % row_bytes, fetch_step, row_stride, row_bytes,
                 )  # fmt: skip
-                done += fetch_step * fetches_per_step * sources
+                done += fetch_step * lines_per_step * sources
                 for a in range(phases if whole == 0 else 0):  # rows between those of the tile receive zeros
                     source, table_at = buffer if a == 0 else zeros, place_table + a * places_size * place_size
                     call(place, source, tile_row, zeros - source, rows, width, row_at, plane, table_at)

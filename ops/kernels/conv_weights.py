@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from ops.kernels import simd
-from ops.kernels.conv_columns import refolded
 from ops.kernels.geometry import ConvGeometry
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
@@ -25,7 +24,8 @@ COPY_BYTES = 16 * 2**20
 """Largest copy of grad; more images are taken in several rounds."""
 
 NEAR_BYTES = 2**19, 2**21
-"""Largest copy for 1 x 1 filters, which read it but once: it stays near; several threads wait for each other less."""
+"""Largest copy for 1 x 1 filters, which read it but once, on one thread, where it stays near, and on several, which
+wait for each other after each."""
 
 BLOCK_PIXELS = 256
 """Pixels that a tile sums at least in one go, where there are enough images."""
@@ -71,7 +71,7 @@ class WeightsPlan:
     """Tables and layout of one shape."""
 
     def __init__(self, g: ConvGeometry, dtype: np.dtype[Any], threads: int) -> None:
-        g = refolded(g) if g.is_pointwise else g
+        g = g.refolded(PART_PIXELS) if g.is_pointwise else g
         size, lanes = dtype.itemsize, simd.lanes(dtype)
         height, width = choose_tile(g.group_inputs, -(-g.group_outputs // lanes))
         filters = -(-g.group_outputs // (width * lanes)) * width * lanes

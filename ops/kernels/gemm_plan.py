@@ -1,13 +1,12 @@
 """How a matrix product of given shape is computed: which way, which register tile, how it is cut."""
 
 import functools
-import math
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from ops.kernels import simd
-from ops.kernels.tiles import choose_tile
+from ops.kernels.tiles import choose_tile, unevenness
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -180,11 +179,10 @@ def cut(batch: int, M: int, N: int, rows: int, columns: int, threads: int) -> tu
     """
     units = {True: -(-M // rows), False: -(-N // columns)}
 
-    def unevenness(split_rows: bool) -> float:
-        total = max(1, batch * units[split_rows])
-        return math.ceil(total / threads) * threads / total * (1.0 if split_rows == (M > N) else 1.1)
+    def cost(split_rows: bool) -> float:
+        return unevenness(batch * units[split_rows], threads) * (1.0 if split_rows == (M > N) else 1.1)
 
-    split_rows = min((True, False), key=unevenness)
+    split_rows = min((True, False), key=cost)
     return split_rows, units[split_rows], max(1, min(threads, batch * units[split_rows]))
 
 

@@ -126,6 +126,12 @@ class ConvGeometry(NamedTuple):
         """Return a pointwise geometry with its plane seen as one row."""
         return self._replace(H=1, W=self.H * self.W, OH=1, OW=self.OH * self.OW)
 
+    def refolded(self, most: int) -> "ConvGeometry":
+        """Return a pointwise geometry with its pixels in rows, as long as they can equally be, of at most `most`."""
+        pixels = self.OH * self.OW
+        rows = next((r for r in range(1, pixels + 1) if pixels % r == 0 and pixels // r <= most), 1)
+        return self._replace(H=rows, W=pixels // rows, OH=rows, OW=pixels // rows)
+
 
 def conv_geometry(
     x_shape: tuple[int, ...],

@@ -52,14 +52,16 @@ def tile_cycles(rows: int, vectors: int, tile: tuple[int, int]) -> int:
     return -(-rows // height) * -(-vectors // width) * per_tile
 
 
+def unevenness(pieces: int, threads: int) -> float:
+    """Return how much longer threads take that share some equal pieces than if each could be divided."""
+    return -(-pieces // threads) * threads / pieces if pieces else 1.0
+
+
 CACHED_BYTES, MEMORY_CYCLES = 9 << 19, 8
 """Operands that stay in the caches; cycles per vector from beyond them that is waited for."""
 
 
 def memory_cycles(awaited: int, touched: int, lanes: int) -> float:
-    """Estimate the cycles that elements which nothing fetched ahead are waited for.
-
-    None, if all that is touched stays in the caches.
-    """
+    """Estimate the cycles that elements not fetched ahead are waited for: 0 if the caches hold all that is touched."""
     beyond = touched // lanes * simd.vector_bytes() > CACHED_BYTES
     return MEMORY_CYCLES * awaited / lanes if beyond else 0.0
