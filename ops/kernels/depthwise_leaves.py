@@ -13,8 +13,9 @@ Vectors are visited in the order of a sweep.  An entry describes one, in int64 n
         plane that is swept as one row (`flat`), look at these;
     the distance of the second load from the first, where two rows are `paired`.
 A sweep is a head, a block that is repeated at a fixed distance, and a tail.  Entries of the block have the same
-load masks for all row taps; in a flat sweep their loads and stores are whole.  Before the entries stand int64[6]:
-the lengths of head, block and tail, the repetitions, what a repetition adds to the source and to the target.
+load masks for all row taps; in a flat sweep their loads and stores are whole.  Before the entries stand int64[8]:
+the lengths of head, block and tail, the repetitions, what a repetition adds to the source and to the target; and how
+far ahead to fetch the source and the target, in bytes, 0 for not at all.
 
 Counts and addresses are as in `simd`.
 """
@@ -31,10 +32,7 @@ from ops.kernels.native import INT
 
 __all__ = ["SWEEP_NUMBERS", "Columns", "depthwise_rows", "depthwise_weights", "spread_columns", "strided_columns"]
 
-SWEEP_NUMBERS = 6
-
-PLANES_AHEAD, FETCHED_BYTES = 2, 1 << 14
-"""How many planes on vectors are fetched, of planes so small that the caches do not foresee what follows."""
+SWEEP_NUMBERS = 8
 
 
 class Columns(NamedTuple):
@@ -186,21 +184,19 @@ class _Sweep:
             row = e.add(row, x_row)
         return result
 
-    def fetch_distance(self, plane: ir.Value) -> ir.Value:
-        """How far on to fetch, of planes at a distance; 0 where the caches foresee it."""
-        return self.e.where(self.e.compare(plane, "<=", FETCHED_BYTES), self.e.multiply(plane, PLANES_AHEAD))
+    def fetch_distances(self, sweep: ir.Value) -> tuple[ir.Value, ir.Value]:
+        """How far ahead to fetch the source and the target."""
+        return self.e.load_integer(sweep, 6), self.e.load_integer(sweep, 7)
 
     def fetch_rows(self, address: ir.Value, x_row: ir.Value, ahead: ir.Value) -> None:
         """Fetch what is new to the first row tap, at stride 2 that of two rows, as it will be read some planes on."""
-        e, row = self.e, address
-        for _ in range(self.columns.loads):
-            self.fetch(row, ahead, self.columns.loads)
+        e, c, row = self.e, self.columns, address
+        for _ in range(c.loads * (2 if c.paired else 1)):
+            self.fetch(row, ahead, 1 if c.paired else c.loads)
             row = e.add(row, x_row)
 
     def fetch(self, address: ir.Value, ahead: ir.Value, vectors: int = 1, *, write: bool = False) -> None:
-        """Fetch vectors; not of the smallest planes, whose rows are paired and follow each other closely."""
-        if self.columns.paired:
-            return
+        """Fetch vectors at a distance."""
         with self.e.when(ahead, "!=", 0):
             later = self.e.add(address, ahead)
             for at in range(0, vectors * self.e.vector_size, LINE):
@@ -223,7 +219,7 @@ def _emit_rows(sweep: _Sweep) -> None:
     e, c, row_taps = sweep.e, sweep.columns, range(sweep.row_taps)
     planes, x, x_plane, x_row, w, w_plane, w_row, w_step, y, y_plane, mode, bias, relu, table = e.arguments
     x_at, w_at, y_at, bias_at = e.variable(x), e.variable(w), e.variable(y), e.variable(bias)
-    x_ahead, y_ahead = (sweep.fetch_distance(plane) for plane in (x_plane, y_plane))
+    x_ahead, y_ahead = sweep.fetch_distances(table)
     low, start = e.relu_bound(relu), e.variable(e.zero)
     used = sorted({s for reads in c.outputs for s, _, _ in reads})
     in_registers = sweep.row_taps * (len(used) + 1) <= registers() - 4
@@ -270,7 +266,7 @@ def _emit_weights(sweep: _Sweep) -> None:
     e, (reads,) = sweep.e, sweep.columns.outputs
     planes, x, x_plane, x_row, grad, grad_plane, start, sums, table = e.arguments
     x_at, grad_at, sums_at, left = e.variable(x), e.variable(grad), e.variable(sums), e.variable(e.zero)
-    x_ahead, grad_ahead = (sweep.fetch_distance(plane) for plane in (x_plane, grad_plane))
+    x_ahead, grad_ahead = sweep.fetch_distances(table)
     totals = [e.variable(e.zero) for _ in range(sweep.row_taps * len(reads))]
     with e.repeat(planes):
         for q, slot in enumerate(totals):
