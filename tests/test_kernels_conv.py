@@ -27,8 +27,8 @@ from tests.naive import conv as naive
 
 Array = np.ndarray[Any, Any]
 DTYPES = [np.float32, np.float64]
-CORRELATIONS = [None, "positions", "batch", "flattened", "depthwise", "packed", "pointwise"]
-WEIGHT_GRADIENTS = [None, "filters", "dot", "columns", "depthwise", None, None]
+CORRELATIONS = [None, "positions", "batch", "flattened", "depthwise", "packed", "planes", "pointwise"]
+WEIGHT_GRADIENTS = [None, "filters", "dot", "columns", "depthwise", None, None, None]
 STRATEGIES = list(zip(CORRELATIONS, WEIGHT_GRADIENTS, strict=True))
 
 
@@ -163,17 +163,17 @@ def assert_close(actual: Array, expected: Array, dtype: Any, terms: int) -> None
     np.testing.assert_allclose(actual, expected, rtol=4 * eps, atol=eps * (8 + terms))
 
 
-def supported(strategy: str | None, direction: str, case: Case) -> bool:
+def supported(strategy: str | None, direction: str, case: Case, dtype: Any) -> bool:
     """Whether the strategy can be asked for this direction."""
     if strategy == "positions":
         pointwise = case.w[2:] == (1, 1) and case.padding == (0, 0) and case.plane == case.x[2:]
         return direction != "grad_input" or case.stride == (1, 1) or pointwise
     if strategy == "packed":
-        pointwise = case.w[2:] == case.stride == (1, 1) and case.padding == (0, 0)
-        small = case.x[0] > 0 and 0 < case.plane[0] * case.plane[1] <= 160
-        return small and (case.x[0] > 1 if pointwise else direction == "forward")
-    if strategy == "pointwise":
-        return case.x[0] > 0 and case.w[2:] == (1, 1) and case.padding == (0, 0) and case.stride[1] <= 2
+        return direction == "forward" and case.x[0] > 0 and 0 < case.plane[0] * case.plane[1] <= 160
+    if strategy in ("planes", "pointwise"):
+        pointwise = case.x[0] > 0 and case.w[2:] == (1, 1) and case.padding == (0, 0) and case.stride[1] <= 2
+        in_place = case.stride == (1, 1) and case.plane[0] * case.plane[1] >= simd.lanes(dtype)
+        return pointwise and in_place == (strategy == "planes")
     if strategy == "flattened":
         return direction != "grad_input" or case.stride[1] in (1, 2, 4)
     if strategy == "depthwise":
@@ -191,14 +191,14 @@ def check_all(case: Case, dtype: Any, correlation: str | None, weight_gradient: 
     x, w, bias, grad = operands(case, dtype)
     taps = case.w[1] * case.w[2] * case.w[3]
     pixels = case.x[0] * case.plane[0] * case.plane[1]
-    if supported(correlation, "forward", case):
+    if supported(correlation, "forward", case, dtype):
         y = conv.conv2d_forward(x, w, bias, **case.parameters, strategy=correlation)
         assert_close(y, naive.conv2d(x, w, bias, **case.parameters), dtype, taps)
-    if supported(correlation, "grad_input", case):
+    if supported(correlation, "grad_input", case, dtype):
         dx = conv.conv2d_grad_input(grad, w, case.x, **case.parameters, strategy=correlation)
         expected = naive.conv2d_grad_input(grad, w, case.x, **case.parameters)
         assert_close(dx, expected, dtype, taps * case.w[0])
-    if supported(weight_gradient, "grad_weight", case):
+    if supported(weight_gradient, "grad_weight", case, dtype):
         dw = conv.conv2d_grad_weight(grad, x, case.w, **case.parameters, strategy=weight_gradient)
         assert_close(dw, naive.conv2d_grad_weight(grad, x, case.w, **case.parameters), dtype, pixels)
 
@@ -208,12 +208,12 @@ def run_supported(
 ) -> list[Array]:
     """Run the entries that the strategies support."""
     x, w, bias, grad = arrays
-    results = []
-    if supported(correlation, "forward", case):
+    dtype, results = x.dtype, []
+    if supported(correlation, "forward", case, dtype):
         results.append(conv.conv2d_forward(x, w, bias, **case.parameters, strategy=correlation))
-    if supported(correlation, "grad_input", case):
+    if supported(correlation, "grad_input", case, dtype):
         results.append(conv.conv2d_grad_input(grad, w, case.x, **case.parameters, strategy=correlation))
-    if supported(weight_gradient, "grad_weight", case):
+    if supported(weight_gradient, "grad_weight", case, dtype):
         results.append(conv.conv2d_grad_weight(grad, x, case.w, **case.parameters, strategy=weight_gradient))
     return results
 
@@ -307,7 +307,7 @@ def test_any_depthwise_shape(data: st.DataObject, dtype: Any) -> None:
         groups=channels,
     )
     assume(min(case.plane) > 0)
-    check_all(case, dtype, "depthwise", "depthwise" if supported("depthwise", "grad_weight", case) else None)
+    check_all(case, dtype, "depthwise", "depthwise" if supported("depthwise", "grad_weight", case, dtype) else None)
 
 
 def test_several_bands_of_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,6 +331,27 @@ def test_several_blocks_of_channels(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_any_pointwise_shape(case: Case, dtype: Any, threads: int) -> None:
     set_num_threads(threads)
     check_all(case, dtype, "pointwise", None)
+    if supported("planes", "forward", unstrided := case._replace(stride=(1, 1)), dtype):
+        check_all(unstrided, dtype, "planes", None)
+
+
+@pytest.mark.parametrize(("fewest", "most"), [(1, 1), (1, 5000), (1 << 14, 1 << 14), (1 << 20, 1 << 20)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_blocks_of_planes_and_of_ranges(fewest: int, most: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.kernels.conv_planes.FEWEST_BYTES", fewest)
+    monkeypatch.setattr("ops.kernels.conv_planes.MOST_BYTES", most)
+    set_num_threads(threads)
+    for case in (
+        Case((19, 33, 5, 7), (29, 33, 1, 1)),
+        Case((5, 33, 16, 16), (14, 33, 1, 1)),
+        Case((7, 6, 33, 14), (50, 6, 1, 1)),
+        Case((7, 34, 15, 14), (14, 17, 1, 1), groups=2),
+    ):
+        conv._forward_plan.cache_clear()
+        conv._grad_input_plan.cache_clear()
+        check_all(case, np.float32, "planes", None)
+    conv._forward_plan.cache_clear()
+    conv._grad_input_plan.cache_clear()
 
 
 @pytest.mark.parametrize(("size", "vectors"), [(1, 1), (5000, 6), (5000, 48)])
@@ -338,8 +359,8 @@ def test_several_blocks_of_pixels(size: int, vectors: int, monkeypatch: pytest.M
     monkeypatch.setattr("ops.kernels.conv_pointwise.BLOCK_BYTES", size)
     monkeypatch.setattr("ops.kernels.conv_pointwise.FEWEST_VECTORS", vectors)
     for case in (
-        Case((5, 33, 5, 6), (7, 33, 1, 1)),
-        Case((3, 33, 16, 16), (14, 33, 1, 1)),
+        Case((21, 33, 3, 2), (7, 33, 1, 1)),
+        Case((3, 33, 16, 16), (14, 33, 1, 1), stride=(2, 2)),
         Case((3, 34, 15, 14), (14, 17, 1, 1), stride=(2, 2), groups=2),
     ):
         conv._forward_plan.cache_clear()
@@ -350,15 +371,15 @@ def test_several_blocks_of_pixels(size: int, vectors: int, monkeypatch: pytest.M
 
 
 def test_a_pointwise_filter_keeps_nan_and_infinity_in_their_pixels() -> None:
-    for stride in (1, 2):
+    for stride, strategy in ((1, "planes"), (2, "pointwise")):
         case = Case((5, 3, 7, 7), (20, 3, 1, 1), stride=(stride, stride))
         x, w, bias, grad = operands(case, np.float32)
         x[3, 1, 2, 4], grad[3, 1, 2, 3] = np.nan, np.inf
         for relu in (False, True):
-            y = conv.conv2d_forward(x, w, bias, **case.parameters, strategy="pointwise", relu=relu)
+            y = conv.conv2d_forward(x, w, bias, **case.parameters, strategy=strategy, relu=relu)
             assert np.isnan(y[3, :, 2 // stride, 4 // stride]).all()
             assert np.isnan(y).sum() == 20
-        dx = conv.conv2d_grad_input(grad, w, case.x, **case.parameters, strategy="pointwise")
+        dx = conv.conv2d_grad_input(grad, w, case.x, **case.parameters, strategy=strategy)
         assert np.isinf(dx[3, :, 2 * stride, 3 * stride]).all()
         assert np.isfinite(dx).sum() == dx.size - 3
 

@@ -17,6 +17,7 @@ from ops.kernels import (
     conv_dot,
     conv_flattened,
     conv_packed,
+    conv_planes,
     conv_pointwise,
     conv_positions,
     conv_weights,
@@ -46,6 +47,7 @@ SENTENCES = {
     "positions": "neighbouring pixels in the vector lanes, image by image",
     "flattened": "neighbouring pixels in the vector lanes, the rows of a padded copy taken as one",
     "packed": "pixels of several small images packed into the vector lanes",
+    "planes": "a matrix product over planes where they lie: neighbouring pixels in the vector lanes",
     "pointwise": "a matrix product: neighbouring pixels, across images, in the vector lanes",
     "batch": "the images of the batch in the vector lanes",
     "filters": "the filters in the vector lanes, summed over images and pixels",
@@ -260,7 +262,9 @@ def _correlation_estimates(c: Correlation, dtype: np.dtype[Any]) -> dict[str, fl
         estimates["flattened"] = conv_flattened.cycles(c, lanes)
     if conv_packed.supports(c):
         estimates["packed"] = conv_packed.cycles(c, lanes)
-    if conv_pointwise.supports(c):
+    if conv_planes.supports(c, lanes):
+        estimates["planes"] = conv_planes.cycles(c, lanes)
+    elif conv_pointwise.supports(c):
         estimates["pointwise"] = conv_pointwise.cycles(c, lanes)
     if conv_depthwise.supports(c, lanes):
         estimates["depthwise"] = conv_depthwise.cycles(c, lanes)
@@ -276,6 +280,7 @@ CORRELATIONS: dict[str, Callable[..., Callable[..., None]]] = {
     "depthwise": conv_depthwise.DepthwisePlan,
     "flattened": conv_flattened.FlattenedPlan,
     "packed": conv_packed.PackedPlan,
+    "planes": conv_planes.PlanesPlan,
     "pointwise": conv_pointwise.PointwisePlan,
     **{name: functools.partial(winograd_correlation.WinogradPlan, tile) for name, tile in WINOGRAD.items()},
 }

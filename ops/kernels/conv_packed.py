@@ -5,8 +5,8 @@ y = w columns, a matrix product whose right factor holds for every (channel, tap
 stays in the cache.  The weights are read where they lie.  Planes of 7 x 7 or 4 x 4 pixels alone would leave a
 quarter or more of the lanes empty.
 
-Measured, float32, one Zen 4 core (114 GFLOP/s at most): eight images of 576 x 7 x 7 to 160 channels through 1 x 1
-filters 95, image by image 85 (oneDNN 83).
+Measured, float32, one Zen 4 core (114 GFLOP/s at most): 3 x 3 filters over eight images of 512 x 7 x 7 to
+512 channels 92, flattened 78; of 256 x 14 x 14 to 512 at stride 2 91, flattened 78.
 """
 
 import functools
@@ -35,14 +35,8 @@ BLOCK_ELEMENTS = 96 * 1024
 
 
 def supports(c: Correlation) -> bool:
-    """Whether this strategy can compute c: to the outputs, or pointwise, and planes are small enough to be packed."""
-    direct = c.N > 1 if is_pointwise(c) else not c.backward
-    return direct and c.N > 0 and 0 < 2 * math.prod(c.target_plane) <= PIXELS
-
-
-def is_pointwise(c: Correlation) -> bool:
-    """Whether every target reads the source of the same index alone."""
-    return c.taps == 1 and all((a.stride, a.padding, a.size) == (1, 0, a.outputs) for a in (c.rows, c.columns))
+    """Whether this strategy can compute c: to the outputs, and planes are small enough to be packed."""
+    return not c.backward and c.N > 0 and 0 < 2 * math.prod(c.target_plane) <= PIXELS
 
 
 @functools.lru_cache(maxsize=4096)
@@ -66,11 +60,8 @@ def cycles(c: Correlation, lanes: int) -> float:
     products = c.sources * c.taps * tile_cycles(c.targets, vectors, tile)
     calls = CALL_CYCLES * -(-c.targets // tile[0]) * -(-vectors // tile[1])
     placed = 6 * c.targets * vectors
-    if is_pointwise(c):
-        built = float(5 * c.sources * vectors)
-    else:
-        per_channel = c.taps * (160 + 8 * c.rows.outputs * -(-c.columns.outputs // lanes))
-        built = images * c.sources * (200 + per_channel + 2 * copy_cycles(c.rows, c.columns, lanes))
+    per_channel = c.taps * (160 + 8 * c.rows.outputs * -(-c.columns.outputs // lanes))
+    built = images * c.sources * (200 + per_channel + 2 * copy_cycles(c.rows, c.columns, lanes))
     waited = WAITED_CYCLES * c.sources * c.targets * c.taps if vectors == 1 else 0.0
     return c.groups * blocks * (products + waited + calls + placed + built)
 
@@ -86,23 +77,23 @@ class PackedPlan:
         images = -(-c.N // blocks)
         blocks = -(-c.N // images)
         height, width = choose_tile(c.targets, -(-images * pixels // lanes))
-        run, runs = (pixels, 1) if is_pointwise(c) else (c.columns.outputs, c.rows.outputs)
+        run, runs = c.columns.outputs, c.rows.outputs
         panel = next((n for n in (1, 2, 4, 8) if n * lanes >= run), 8)
         beyond = -(-run // (panel * lanes)) * panel * lanes - run  # elements that the last run is stored too long
         tiles = -(-(images * pixels + beyond) // (width * lanes))
         pitch = tiles * width * lanes
         channels = max(1, min(c.sources, BLOCK_ELEMENTS // (pitch * c.taps)))
         copied = phase_layout(c.rows, c.columns, c.rows.outputs, lanes)
-        copy = 0 if is_pointwise(c) else copy_elements(channels, copied, lanes)
+        copy = copy_elements(channels, copied, lanes)
         pieces = 1 + -(-(lanes - 1) // pixels)
         work = copy + channels * c.taps * pitch + c.targets * pitch
         numbers = (
             *(simd.outer_product(height, width, dtype), place_rows(pieces, 1, dtype), simd.copy_panel(panel, dtype)),
             *(height, width * lanes * size, tiles, pitch // lanes, pitch * size, panel * lanes, run, runs, pixels),
-            *(c.N, c.groups, c.sources, c.targets, c.taps, images, blocks, channels, int(is_pointwise(c)), size),
+            *(c.N, c.groups, c.sources, c.targets, c.taps, images, blocks, channels, size),
             *(c.group_stride * size, c.target_stride * size, c.source_stride * size),
-            *((1 if c.taps > 1 else c.source_stride) * size, c.rows.padding, c.columns.padding),
-            *(math.prod(c.source_plane) * size, copied.channel * size, copied.pitch * size, 2 if biased else 0),
+            *(c.rows.padding, c.columns.padding),
+            *(copied.channel * size, copied.pitch * size, 2 if biased else 0),
             *(int(relu), copy * size, work * size),
         )
         shift = np.arange(width) * lanes * size
@@ -116,7 +107,7 @@ class PackedPlan:
         self.work, self.dtype = threads * work, dtype
 
     def __call__(self, x: Array, w: Array, bias: Array | None, y: Array) -> None:
-        """Compute y from x, or dx from the gradient."""
+        """Compute y from x."""
         work = scratch(self.work, self.dtype)
         run_stages(x, w, y if bias is None else bias.reshape(1, -1, 1, 1), y, work, self.layout, self.stages)
 
@@ -136,9 +127,9 @@ def place_table(c: Correlation, images: int, vectors: int, pieces: int, lanes: i
 def convolve_packed(x, w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the blocks of images of all groups."""
     (leaf, place, copier, height, tile, tiles, vectors, row, panel, run, runs, pixels, N, groups, sources, targets,
-     taps, images, blocks, channels, pointwise, size, w_group, w_target, w_source, w_step, pad_h, pad_w, source_plane,
-     channel, copy_row, mode, relu, copy_size, work_size, segment, shifts, table, places, last_places,
-     fill) = load_integers(layout, 41)  # fmt: skip
+     taps, images, blocks, channels, size, w_group, w_target, w_source, pad_h, pad_w, channel, copy_row,
+     mode, relu, copy_size, work_size, segment, shifts, table, places, last_places,
+     fill) = load_integers(layout, 38)  # fmt: skip
     copy = work + t * work_size
     columns = copy + copy_size
     sums = columns + channels * taps * row
@@ -150,28 +141,21 @@ def convolve_packed(x, w, bias, y, work, layout, _step, t, chunks):
             rows = min(channels, sources - c)
             for i in range(count):
                 source = ((n + i) * groups + g) * sources + c
-                if pointwise != 0:
-                    for p in range(0, pixels, panel):
+                fill_phases(x, source, rows, -pad_h, -pad_w, layout + fill, copy)
+                for q in range(rows * taps):
+                    (shift,) = load_integers(layout + shifts + 8 * (q % taps), 1)
+                    at = copy + q // taps * channel + shift
+                    for p in range((run - 1) // panel * panel, -1, -panel):
                         call(
-                            copier, x + source * source_plane + p * size, source_plane,
-                            columns + (i * pixels + p) * size, row, rows, pixels - p,
+                            copier, at + p * size, copy_row, columns + q * row + (i * pixels + p) * size,
+                            run * size, runs, run - p,
                         )  # fmt: skip
-                else:
-                    fill_phases(x, source, rows, -pad_h, -pad_w, layout + fill, copy)
-                    for q in range(rows * taps):
-                        (shift,) = load_integers(layout + shifts + 8 * (q % taps), 1)
-                        at = copy + q // taps * channel + shift
-                        for p in range((run - 1) // panel * panel, -1, -panel):
-                            call(
-                                copier, at + p * size, copy_row, columns + q * row + (i * pixels + p) * size,
-                                run * size, runs, run - p,
-                            )  # fmt: skip
             last = c + rows == sources
             for j in range(tiles):
                 for k in range(0, targets, height):
                     call(
-                        leaf, w + g * w_group + k * w_target + c * w_source, w_target, w_step, columns + j * tile,
-                        row, layout + segment, 1, rows * taps, layout + table, 0, sums + k * row + j * tile, row,
+                        leaf, w + g * w_group + k * w_target + c * w_source, w_target, size, columns + j * tile, row,
+                        layout + segment, 1, rows * taps, layout + table, 0, sums + k * row + j * tile, row,
                         mode if c == 0 else 1, bias + (g * targets + k) * size, relu if last else 0, targets - k,
                     )  # fmt: skip
         call(

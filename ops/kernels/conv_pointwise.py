@@ -1,4 +1,4 @@
-"""Convolution with 1 x 1 filters: a matrix product over the pixels of all images.
+"""Convolution with 1 x 1 filters at a stride, or over planes too small for 'planes': a matrix product of all pixels.
 
 y = w x, where the columns of x are pixels.  A block of them, of neighbouring images if these are small, is copied side
 by side to the cache, the skipped ones at a stride above 1 left out; there it meets the weights, packed by rows of the
@@ -7,10 +7,9 @@ register tile (blocks and panels as in Goto and van de Geijn, "Anatomy of high-p
 come between the results on the way back at a stride above 1, a tile of results goes to a buffer in the first-level
 cache, from where every row's share is put in its place.
 
-Measured, float32, one Zen 4 core (at most 114 GFLOP/s; in brackets PyTorch's best layout): eight images of 576 x 14 x
-14 to 96 channels 98 (95); 32 of 512 x 7 x 7 to 2048 96 (102), of 256 x 14 x 14 to 1024 102 (107); eight of 256 x 56 x
-56 to 512 at stride 2 90 (93), back 80 (86); 32 of 64 x 56 x 56 to 64 79 (72); 32 whose time is memory's: of
-96 x 56 x 56 to 24 70 (47), of 32 x 112 x 112 to 16 55 (37).
+Measured, float32, one Zen 4 core (at most 114 GFLOP/s; in brackets PyTorch's best layout): eight images of
+256 x 56 x 56 to 512 channels at stride 2 90 (93), back 80 (86); of 256 x 8 x 8 to 512 at stride 2 94; 128 images of
+512 x 3 x 3 to 512 at stride 1 100.
 """
 
 import math

@@ -22,6 +22,8 @@ from ops.kernels.tiles import CALL_CYCLES, choose_tile, memory_cycles, tile_cycl
 CACHE_ELEMENTS = 192 * 1024
 """Largest copy of one band of an image: it stays near, in a cache of a megabyte; smaller bands waste more lanes."""
 
+IN_PLACE_CYCLES = 2.5
+"""Cycles per vector read or written in place, from a cache that is not the first."""
 
 WEIGHTS_NEAR = 4096
 """Weights of a tile that stay in the first-level cache; read tap by tap, more of them miss it: 1.6 times as slow."""
@@ -45,7 +47,7 @@ def cycles(c: Correlation, lanes: int) -> float:
     calls = -(-c.targets // tile[0]) * -(-vectors // tile[1])
     if reads_in_place(c):
         elements = c.N * c.groups * (c.sources * math.prod(c.source_plane) + c.targets * math.prod(c.target_plane))
-        moved = memory_cycles(elements, elements, lanes)
+        moved = max(IN_PLACE_CYCLES * elements / lanes, memory_cycles(elements, elements, lanes))
     else:
         moved = c.N * c.groups * c.sources * copy_cycles(rows, columns, lanes)
     return c.N * c.groups * (products + CALL_CYCLES * calls) + moved
