@@ -310,6 +310,25 @@ def test_any_depthwise_shape(data: st.DataObject, dtype: Any) -> None:
     check_all(case, dtype, "depthwise", "depthwise" if supported("depthwise", "grad_weight", case, dtype) else None)
 
 
+@pytest.mark.parametrize("most_known", [0, 1000])
+def test_sweeps_by_table_and_as_code(most_known: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.kernels.conv_depthwise.MOST_KNOWN", most_known)
+    monkeypatch.setattr("ops.kernels.conv_depthwise.MOST_KNOWN_GRADIENTS", most_known)
+    for plan in (plans := (conv._forward_plan, conv._grad_input_plan, conv._grad_weight_plan)):
+        plan.cache_clear()
+    for size, stride, taps, padding in (
+        ((9, 21), (1, 1), (3, 3), (1, 1)),
+        ((8, 13), (1, 1), (3, 3), (1, 1)),
+        ((14, 14), (2, 2), (3, 3), (1, 1)),
+        ((7, 33), (2, 2), (3, 3), (1, 1)),
+        ((12, 10), (1, 1), (2, 4), (0, 2)),
+    ):
+        case = Case((2, 3, *size), (3, 1, *taps), stride, padding, groups=3)
+        check_all(case, np.float32, "depthwise", "depthwise")
+    for plan in plans:
+        plan.cache_clear()
+
+
 def test_several_bands_of_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.kernels.conv_positions.CACHE_ELEMENTS", 400)
     case = Case((2, 3, 23, 19), (5, 3, 3, 2), stride=(2, 1), padding=(2, 1), dilation=(2, 1))

@@ -17,12 +17,15 @@ load masks for all row taps; in a flat sweep their loads and stores are whole.  
 the lengths of head, block and tail, the repetitions, what a repetition adds to the source and to the target; and how
 far ahead to fetch the source and the target, in bytes, 0 for not at all.
 
+A short sweep can be written out: known entries become part of the code, which has neither loops nor masks to load.
+
 Counts and addresses are as in `simd`.
 """
 
 import functools
+import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from llvmlite import ir
 from numpy.typing import DTypeLike
@@ -30,9 +33,22 @@ from numpy.typing import DTypeLike
 from ops.kernels.emitter import LINE, Emitter, registers, vector_leaf
 from ops.kernels.native import INT
 
-__all__ = ["SWEEP_NUMBERS", "Columns", "depthwise_rows", "depthwise_weights", "spread_columns", "strided_columns"]
+__all__ = [
+    "SWEEP_NUMBERS",
+    "Columns",
+    "Entries",
+    "depthwise_rows",
+    "depthwise_weights",
+    "spread_columns",
+    "strided_columns",
+]
 
 SWEEP_NUMBERS = 8
+
+Entry: TypeAlias = ir.Value | tuple[int, ...]
+"""The address of an entry, or the numbers of one that is known."""
+
+Entries: TypeAlias = tuple[tuple[int, ...], ...]
 
 
 class Columns(NamedTuple):
@@ -87,7 +103,7 @@ def spread_columns(taps: int, padding: int, dilation: int) -> Columns:
     return Columns(taps, first, 1, outputs, False)
 
 
-def depthwise_rows(row_taps: int, columns: Columns, dtype: DTypeLike) -> int:
+def depthwise_rows(row_taps: int, columns: Columns, dtype: DTypeLike, known: Entries | None) -> int:
     """Return a leaf that slides a filter over each of several planes, vectors from right to left.
 
     y[q, p] = init[q] + sum_{r, s} w[q, r, s] x[q, (p, r, s)], then max(., 0) if relu.
@@ -101,21 +117,27 @@ def depthwise_rows(row_taps: int, columns: Columns, dtype: DTypeLike) -> int:
         relu: 0 or 1; NaN passes through.
         sweep: address of the sweep.
     """
-    return _leaf("depthwise_rows", 14, row_taps, columns, dtype, _emit_rows)
+    return _leaf("depthwise_rows", 14, row_taps, columns, dtype, known, _emit_rows)
 
 
-def depthwise_weights(row_taps: int, columns: Columns, dtype: DTypeLike) -> int:
+def depthwise_weights(row_taps: int, columns: Columns, dtype: DTypeLike, known: Entries | None) -> int:
     """Return a leaf that correlates planes with gradients, vectors from left to right.
 
     sums[q, r, s, l] = (start ? sums[q, r, s, l] : 0) + sum over the vectors v of grad[q, v, l] x[q, (v, l, r, s)].
 
     Arguments: planes, x, x_plane, x_row, grad, grad_plane, start, sums, sweep.
     """
-    return _leaf("depthwise_weights", 9, row_taps, columns, dtype, _emit_weights)
+    return _leaf("depthwise_weights", 9, row_taps, columns, dtype, known, _emit_weights)
 
 
 def _leaf(
-    kind: str, parameters: int, row_taps: int, columns: Columns, dtype: DTypeLike, emit: Callable[["_Sweep"], None]
+    kind: str,
+    parameters: int,
+    row_taps: int,
+    columns: Columns,
+    dtype: DTypeLike,
+    known: Entries | None,
+    emit: Callable[["_Sweep"], None],
 ) -> int:
     reads = [(len(pairs), *(n for tap in pairs for n in tap)) for pairs in columns.outputs]
     numbers = (
@@ -124,20 +146,30 @@ def _leaf(
         columns.loads,
         columns.flat + 2 * columns.paired,
         *(n for pairs in reads for n in pairs),
+        *(() if known is None else (_digest(known),)),
     )
-    return vector_leaf(kind, parameters, dtype, lambda e: emit(_Sweep(e, row_taps, columns)), *numbers)
+    return vector_leaf(kind, parameters, dtype, lambda e: emit(_Sweep(e, row_taps, columns, known)), *numbers)
+
+
+def _digest(entries: Entries) -> int:
+    """A number that tells sweeps apart."""
+    return int.from_bytes(hashlib.sha256(repr(entries).encode()).digest()[:8], "big")
 
 
 class _Sweep:
     """Emits the loops over the entries of a sweep and what depends on the layout of an entry."""
 
-    def __init__(self, e: Emitter, row_taps: int, columns: Columns) -> None:
-        self.e, self.row_taps, self.columns = e, row_taps, columns
+    def __init__(self, e: Emitter, row_taps: int, columns: Columns, known: Entries | None) -> None:
+        self.e, self.row_taps, self.columns, self.known = e, row_taps, columns, known
         self.load_masks = 1 + 2 * columns.pieces
         self.tap_masks = self.load_masks + row_taps * columns.masked_loads
 
     def run(self, sweep: ir.Value, source: ir.Value, target: ir.Value, body: Callable[..., None]) -> None:
         """Emit body(entry, source, target, whether in the block) for all entries."""
+        for known in self.known or ():
+            body(known, source, target, False)
+        if self.known is not None:
+            return
         e, length = self.e, 8 * self.columns.entry_numbers(self.row_taps)
         head, block, tail, repeats, source_step, target_step = (e.load_integer(sweep, i) for i in range(6))
         x, y, entry = e.variable(source), e.variable(target), e.variable(e.add(sweep, 8 * SWEEP_NUMBERS))
@@ -158,17 +190,24 @@ class _Sweep:
         e.set(y, target)
         visit(tail, False)
 
-    def mask(self, entry: ir.Value, index: int) -> ir.Value:
-        return self.e.bit_mask(self.e.load_integer(entry, index))
+    def number(self, entry: Entry, index: int) -> ir.Value:
+        """A number of an entry."""
+        return INT(entry[index]) if isinstance(entry, tuple) else self.e.load_integer(entry, index)
+
+    def mask(self, entry: Entry, index: int) -> ir.Value | None:
+        """A number of an entry as a mask, None for one known to hold all lanes."""
+        whole = isinstance(entry, tuple) and entry[index] == (1 << self.e.lanes) - 1
+        return None if whole else self.e.bit_mask(self.number(entry, index))
 
     def rows(
-        self, entry: ir.Value, source: ir.Value, x_row: ir.Value, ahead: ir.Value, inner: bool
+        self, entry: Entry, source: ir.Value, x_row: ir.Value, ahead: ir.Value, inner: bool
     ) -> list[list[ir.Value]]:
         """The source under every row tap: one vector, or its even and its odd lanes."""
         e, c = self.e, self.columns
-        result, row, masks = [], e.add(source, e.load_integer(entry, 0)), [None] * c.masked_loads
+        result, row = [], e.add(source, self.number(entry, 0))
+        masks: list[ir.Value | None] = [None] * c.masked_loads
         self.fetch_rows(row, x_row, ahead)
-        second = e.load_integer(entry, c.entry_numbers(self.row_taps) - 1) if c.paired else INT(e.vector_size)
+        second = self.number(entry, c.entry_numbers(self.row_taps) - 1) if c.paired else INT(e.vector_size)
         for r in range(self.row_taps):
             if not inner or (r == 0 and not c.flat):
                 first = self.load_masks + r * c.masked_loads
@@ -206,11 +245,11 @@ class _Sweep:
         """Lanes by, by + 1, ... of two neighbouring vectors."""
         return self.e.shuffle(low, high, range(by, by + self.e.lanes)) if by else low
 
-    def pieces(self, entry: ir.Value, target: ir.Value, inner: bool) -> list[tuple[ir.Value, ir.Value | None]]:
+    def pieces(self, entry: Entry, target: ir.Value, inner: bool) -> list[tuple[ir.Value, ir.Value | None]]:
         """The (address, mask) of all pieces of the target."""
         whole = inner and self.columns.flat
         return [
-            (self.e.add(target, self.e.load_integer(entry, i)), None if whole else self.mask(entry, i + 1))
+            (self.e.add(target, self.number(entry, i)), None if whole else self.mask(entry, i + 1))
             for i in range(1, 1 + 2 * self.columns.pieces, 2)
         ]
 
@@ -235,7 +274,7 @@ def _emit_rows(sweep: _Sweep) -> None:
         with e.when(mode, "==", 2):
             e.set(start, e.load_broadcast(e.get(bias_at)))
 
-        def vector(entry: ir.Value, source: ir.Value, target: ir.Value, inner: bool) -> None:
+        def vector(entry: Entry, source: ir.Value, target: ir.Value, inner: bool) -> None:
             now = {key: e.get(slot) for key, slot in kept.items()} if in_registers else weights()
             operands, outputs = sweep.rows(entry, source, x_row, x_ahead, inner), []
             for b, reads in enumerate(c.outputs):
@@ -250,7 +289,7 @@ def _emit_rows(sweep: _Sweep) -> None:
                         e.set(right[b, shift], total)
                     added = e.builder.fadd(output, value)
                     mask = sweep.mask(entry, sweep.tap_masks + taps[0][0]) if c.flat else None
-                    output = e.builder.select(mask, added, output) if c.flat else added
+                    output = added if mask is None else e.builder.select(mask, added, output)
                 outputs.append(e.at_least(output, low))
             results = outputs * c.pieces if len(outputs) == 1 else e.interleaved(*outputs)
             for value, (address, mask) in zip(results, sweep.pieces(entry, target, inner), strict=True):
@@ -274,7 +313,7 @@ def _emit_weights(sweep: _Sweep) -> None:
             with e.when(start, "!=", 0):
                 e.set(slot, e.load(e.add(e.get(sums_at), q * e.vector_size)))
 
-        def vector(entry: ir.Value, source: ir.Value, target: ir.Value, inner: bool) -> None:
+        def vector(entry: Entry, source: ir.Value, target: ir.Value, inner: bool) -> None:
             pieces = []
             for address, mask in sweep.pieces(entry, target, inner):
                 sweep.fetch(address, grad_ahead)
@@ -288,7 +327,7 @@ def _emit_weights(sweep: _Sweep) -> None:
                 for r, row in enumerate(operands):
                     slot = totals[r * len(reads) + s]
                     total = e.multiply_add(row[phase], moved, e.get(slot))
-                    e.set(slot, e.builder.select(mask, total, e.get(slot)))
+                    e.set(slot, total if mask is None else e.builder.select(mask, total, e.get(slot)))
 
         sweep.run(table, e.get(x_at), e.get(grad_at), vector)
         for q, slot in enumerate(totals):
