@@ -1,12 +1,15 @@
 """Convolution with neighbouring pixels in the lanes, where the rows of a padded copy are taken as one.
 
 Narrow planes then fill their vectors: at a pitch a little over the width, few lanes fall between two rows.  A tile
-of results goes to a buffer in the first-level cache first, from where every row's share is put in its place.
+of results goes to a buffer in the first-level cache first, from where every row's share is put in its place, whose
+lines are fetched meanwhile.
 Back to the input at stride s, pixels of one phase (h mod s, v mod s) read the same taps; a tile is computed per
 phase, and the phases of a row are interleaved on the way out.  Weights are packed by rows of the register tile.
 
-Measured, float32, one Zen 4 core (114 GFLOP/s at most): 3 x 3 filters at stride 2, one image of 64 x 56 x 56 to 128
-channels 90 forward and 101 back (oneDNN 111, 107); 128 x 56 x 56 99 and 103; 5 x 5 filters over 64 x 27 x 27 93.
+Measured, float32, one Zen 4 core (114 GFLOP/s at most): eight images of 3 x 224 x 224 to 64 channels through 11 x 11
+filters at stride 4 100 (oneDNN 105), through 7 x 7 filters at stride 2 98; 3 x 3 filters at stride 2, one image of
+64 x 56 x 56 to 128 channels 90 forward and 101 back (oneDNN 111, 107), 128 x 56 x 56 99 and 103; 5 x 5 filters over
+64 x 27 x 27 93.
 """
 
 import math
@@ -19,7 +22,7 @@ from ops.kernels.conv_positions import band_height
 from ops.kernels.correlation import Correlation, walk
 from ops.kernels.geometry import Axis, Pair
 from ops.kernels.phases import Phases, copy_cycles, copy_elements, fill_layout, fill_phases, phase_layout
-from ops.kernels.placement import place_rows
+from ops.kernels.placement import fetch_places, place_rows
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
@@ -137,6 +140,7 @@ class FlattenedPlan:
             *(way.rows.stride, way.rows.padding, way.columns.padding),
             *(math.prod(c.source_plane) * size, math.prod(c.target_plane) * size),
             *(way.stride[0] * c.target_plane[1] * size, copied.channel * size, 2 if biased else 0, int(relu)),
+            fetch_places(width * way.stride[1], c.sources * len(way.phases[0]), dtype),
             *(packed * size, work * size, tile * size, 8 * places[0, 0].size, places.shape[1], last_places.shape[1]),
         )
         fill = fill_layout(copied, way.rows, way.columns, dtype)
@@ -224,8 +228,8 @@ def convolve_flattened(x, w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the N * groups * bands there are."""
     (leaf, place, _, height, width, lanes, N, groups, sources, targets, taps, _, size, panel_size,
      band, bands, stride_h, stride_w, walk_stride, pad_h, pad_w, _, target_plane, target_row, channel, mode,
-     relu, packed, work_size, tile_size, place_size, tiles, last_tiles, table, segments, ranges, places, last_places,
-     fill) = load_integers(layout, 39)  # fmt: skip
+     relu, fetch, packed, work_size, tile_size, place_size, tiles, last_tiles, table, segments, ranges, places,
+     last_places, fill) = load_integers(layout, 40)  # fmt: skip
     copy = work + packed + t * work_size
     buffer = copy + work_size - stride_w * tile_size
     panels = (targets + height - 1) // height
@@ -241,6 +245,10 @@ def convolve_flattened(x, w, bias, y, work, layout, _step, t, chunks):
                 weights = work + (g * panels + k) * panel_size
                 rows = min(height, targets - k * height)
                 for a in range(stride_h):
+                    place_at = target + k * height * target_plane
+                    place_table = layout + tables + (a * count + i) * place_size
+                    if fetch != 0:
+                        call(fetch, rows, place_at, target_plane, place_table)
                     for v in range(stride_w):
                         first, number = load_integers(layout + ranges + 16 * (a * stride_w + v), 2)
                         call(
@@ -249,8 +257,7 @@ def convolve_flattened(x, w, bias, y, work, layout, _step, t, chunks):
                             buffer + v * tile_size, row, mode, bias + (g * targets + k * height) * size, relu, rows,
                         )  # fmt: skip
                     call(
-                        place, buffer, row, tile_size, rows, width, target + k * height * target_plane, target_plane,
-                        layout + tables + (a * count + i) * place_size,
+                        place, buffer, row, tile_size, rows, width, place_at, target_plane, place_table,
                     )  # fmt: skip
 
 

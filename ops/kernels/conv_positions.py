@@ -17,7 +17,7 @@ from ops.kernels.phases import Phases, copy_cycles, copy_elements, fill_layout, 
 from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
-from ops.kernels.tiles import CALL_CYCLES, choose_tile, memory_cycles, tile_cycles
+from ops.kernels.tiles import CACHED_BYTES, CALL_CYCLES, choose_tile, memory_cycles, tile_cycles
 
 CACHE_ELEMENTS = 192 * 1024
 """Largest copy of one band of an image: it stays near, in a cache of a megabyte; smaller bands waste more lanes."""
@@ -80,8 +80,9 @@ class PositionsPlan:
         )
         segments, steps, w_step, copy_step = segment_list(c, phases, size)
         copy = 0 if in_place else copy_elements(c.sources, phases, lanes)
+        fetched = "c" if c.N * c.groups * c.targets * math.prod(c.target_plane) * size > CACHED_BYTES else ""
         numbers = (
-            *(simd.outer_product(height, width, dtype), height, c.groups, c.sources, c.targets),
+            *(simd.outer_product(height, width, dtype, prefetch=fetched), height, c.groups, c.sources, c.targets),
             *(c.group_stride * size, c.target_stride * size, w_step, steps, copy_step),
             *(band, bands, c.N * c.groups * bands, rows.stride, rows.padding, columns.padding),
             *(rows.size * columns.size * size, rows.outputs * columns.outputs * size, columns.outputs * size),
