@@ -39,6 +39,9 @@ __all__ = [
 AHEAD = 16
 """Steps of a reduction between fetching a line and reading it: 400 cycles of a tile of 12 rows and 2 vectors."""
 
+BYTES_AHEAD = 3 * LINE
+"""How far ahead a transposed block is fetched, which neighbours on the same rows follow."""
+
 ROWS_AHEAD = 4
 """Rows of a copied panel between fetching and reading: the caches foresee what follows in a row, not the next row."""
 
@@ -372,7 +375,7 @@ def _add_across(e: Emitter, a: ir.Value, b: ir.Value, distance: int) -> ir.Value
 # ---- copies ----
 
 
-def transpose(dtype: DTypeLike, *, table: bool = False) -> int:
+def transpose(dtype: DTypeLike, *, table: bool = False, prefetch: str = "") -> int:
     """Return a leaf that transposes a block of at most lanes x lanes elements.
 
     destination[c, r] = source[r, c] for r < n_rows, c < n_columns, and 0 for n_rows <= r < n_store.
@@ -381,11 +384,14 @@ def transpose(dtype: DTypeLike, *, table: bool = False) -> int:
     Counts may exceed `lanes` (they are cut to it) and may be zero or negative; each row of the destination
     gets n_store elements.  With `table`, row r starts at source + table[r], and source_row_stride is the address of
     int64[lanes].
+
+    `prefetch` names what is fetched ahead, `BYTES_AHEAD` on in every row: "s", the source; "d", the destination.
     """
-    return vector_leaf("transpose", 7, dtype, partial(_emit_transpose, table=table), int(table))
+    emit = partial(_emit_transpose, table=table, prefetch=prefetch)
+    return vector_leaf("_".join(["transpose", *prefetch]), 7, dtype, emit, int(table))
 
 
-def _emit_transpose(e: Emitter, table: bool) -> None:
+def _emit_transpose(e: Emitter, table: bool, prefetch: str) -> None:
     source, source_stride, n_rows, n_columns, destination, destination_stride, n_store = e.arguments
     whole = [e.compare(count, ">=", e.lanes) for count in (n_rows, n_columns, n_store)]
 
@@ -397,9 +403,13 @@ def _emit_transpose(e: Emitter, table: bool) -> None:
         for r in range(e.lanes):
             at = e.add(source, e.load_integer(source_stride, r)) if table else at
             block.append(e.load(at, mask(e.compare(n_rows, ">", r), n_columns) if masked else None))
+            if "s" in prefetch:
+                e.prefetch(e.add(at, BYTES_AHEAD))
             at = at if table else e.add(at, source_stride)
         at = destination
         for c, column in enumerate(_transposed(e, block)):
+            if "d" in prefetch:
+                e.prefetch(e.add(at, BYTES_AHEAD), write=True)
             e.store(column, at, mask(e.compare(n_columns, ">", c), n_store) if masked else None)
             at = e.add(at, destination_stride)
 

@@ -44,7 +44,7 @@ class Planes(NamedTuple):
         """
         tile, vector, position = places
         pixel = pixel_bytes(self.channels, dtype)
-        leaves = v.transform(self.transform, dtype), simd.transpose(dtype), clear(dtype)
+        leaves = v.transform(self.transform, dtype), simd.transpose(dtype, prefetch="s"), clear(dtype)
         return np.array(
             [*leaves, simd.lanes(dtype), dtype.itemsize, self.channels, *self.plane, *self.padding, self.step,
              self.reads, strips.tiles_h, strips.tiles_w, strips.rows, strips.per_image, pixel, tile,
@@ -102,7 +102,7 @@ def output_table(
     v: Variant, c: Correlation, strips: Strips, dtype: np.dtype[Any], pitch: int, position: int, relu: bool
 ) -> Int64:
     """Return the numbers of `scatter_tiles`."""
-    leaves = v.transform("outputs", dtype), simd.transpose(dtype)
+    leaves = v.transform("outputs", dtype), simd.transpose(dtype, prefetch="d")
     return np.array(
         [*leaves, simd.lanes(dtype), dtype.itemsize, c.targets, *c.target_plane, v.tile, strips.tiles_h, strips.tiles_w,
          strips.rows, strips.per_image, pitch, position, v.patch * position, int(relu)], np.int64,
