@@ -143,7 +143,8 @@ def record(plan: "Plan", parents: Sequence[Node], output: np.ndarray, saved: Any
     """Return the result of a call as a Tensor with its node. It runs once per op, so both are built in one frame."""
     node = Recorded()
     node.parents = parents
-    node.shape = output.shape
+    shape, behind = output.shape, parents[0].shape
+    node.shape = behind if behind == shape else shape  # one tuple along a chain: less for the garbage collector
     node.dtype = output.dtype
     node.sequence = next(positions)
     node.plan = plan
