@@ -361,6 +361,9 @@ def test_blocks_of_planes_and_of_ranges(fewest: int, most: int, threads: int, mo
     monkeypatch.setattr("ops.kernels.conv_planes.MOST_BYTES", most)
     set_num_threads(threads)
     for case in (
+        Case((1, 33, 5, 7), (29, 33, 1, 1)),
+        Case((1, 6, 33, 14), (50, 6, 1, 1)),
+        Case((1, 1024, 8, 3), (2, 1024, 1, 1)),
         Case((19, 33, 5, 7), (29, 33, 1, 1)),
         Case((5, 33, 16, 16), (14, 33, 1, 1)),
         Case((7, 6, 33, 14), (50, 6, 1, 1)),

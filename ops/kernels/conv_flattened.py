@@ -27,12 +27,10 @@ from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
 from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
+from ops.kernels.weight_panels import PACK_WEIGHTS, packed_panels, panel_packer
 
 PLACE_CYCLES = 6
 """Cycles to put a vector of results in its place."""
-
-ROWS_PACKED = 16
-"""Rows of weights packed together, so that few streams are read at once."""
 
 PACK_CYCLES = 1.0
 """Cycles per weight packed."""
@@ -126,28 +124,30 @@ class FlattenedPlan:
         )
         segments, ranges = segment_lists(way, copied, height * size, size)
         copy, tile = copy_elements(c.sources, copied, lanes), height * width * lanes
-        # A panel ends with room for the vectors that are stored whole.
-        panel = height * c.sources * c.taps + (height + lanes) // lanes * lanes
-        packed = c.groups * -(-c.targets // height) * panel
-        work = copy + way.stride[1] * tile
-        side_by_side = c.backward and c.taps == 1
-        packer = simd.copy_panel(-(-height // lanes), dtype) if side_by_side else simd.transpose(dtype)
+        weights, work = packed_panels(c, height, lanes), copy + way.stride[1] * tile
         leaves = simd.outer_product(height, width, dtype), place_rows(pieces, way.stride[1], dtype)
         numbers = (
-            *(*leaves, packer, height, width, lanes),
-            *(c.N, c.groups, c.sources, c.targets, c.taps, int(c.backward), size, panel * size),
+            *(*leaves, panel_packer(c, height, dtype), height, width, lanes),
+            *(c.N, c.groups, c.sources, c.targets, c.taps, int(c.backward), size, weights.panel * size),
             *(band, bands, *way.stride),
             *(way.rows.stride, way.rows.padding, way.columns.padding),
             *(math.prod(c.source_plane) * size, math.prod(c.target_plane) * size),
             *(way.stride[0] * c.target_plane[1] * size, copied.channel * size, 2 if biased else 0, int(relu)),
             fetch_places(width * way.stride[1], c.sources * len(way.phases[0]), dtype),
-            *(packed * size, work * size, tile * size, 8 * places[0, 0].size, places.shape[1], last_places.shape[1]),
+            *(
+                weights.packed * size,
+                work * size,
+                tile * size,
+                8 * places[0, 0].size,
+                places.shape[1],
+                last_places.shape[1],
+            ),
         )
         fill = fill_layout(copied, way.rows, way.columns, dtype)
         table = np.stack([shift, shift, np.full(width, lanes)]).astype(np.int64)
         self.layout = pack_layout(numbers, table, segments, ranges, places, last_places, fill)
         self.stages = stage_list((PACK_WEIGHTS, 0, threads), (CONVOLVE_FLATTENED, 0, threads))
-        self.work, self.dtype = packed + threads * work, dtype
+        self.work, self.dtype = weights.packed + threads * work, dtype
 
     def __call__(self, x: Array, w: Array, bias: Array | None, y: Array) -> None:
         """Compute y from x, or dx from the gradient."""
@@ -189,41 +189,6 @@ def place_tables(
     return np.stack(tables).astype(np.int64)
 
 
-def pack_weights(_x, w, _bias, _y, work, layout, _step, t, chunks):
-    """Pack chunk t of the panels (groups, tiles of targets): the weights as (sources, taps, targets of a tile).
-
-    Vectors are stored whole: what lies beyond the tile is overwritten by what belongs there, which comes later.
-    """
-    (_, _, packer, height, _, lanes, _, groups, sources, targets, taps, backward, size, panel_size) = (
-        load_integers(layout, 14)
-    )  # fmt: skip
-    tiles = (targets + height - 1) // height
-    row = taps if backward != 0 else sources * taps  # distance of targets
-    block, blocks = (taps, sources) if backward != 0 else (sources * taps, 1)
-    first, stop = groups * tiles * t // chunks, groups * tiles * (t + 1) // chunks
-    if backward != 0 and taps == 1:  # the targets lie side by side: a few rows at a time, read from end to end
-        for i in range(0, sources, ROWS_PACKED):
-            for u in range(first, stop):
-                o = u % tiles * height
-                call(
-                    packer, w + ((u // tiles * sources + i) * targets + o) * size, targets * size,
-                    work + u * panel_size + i * height * size, height * size, min(ROWS_PACKED, sources - i),
-                    min(height, targets - o),
-                )  # fmt: skip
-        return
-    for u in range(first, stop):
-        o = u % tiles * height
-        source = w + (u // tiles * sources * targets * taps + o * row) * size
-        for i in range(blocks):
-            panel = work + u * panel_size + i * block * height * size
-            for q in range(0, block, lanes):
-                for h in range((height - 1) // lanes * lanes, -1, -lanes):
-                    call(
-                        packer, source + (i * targets * taps + h * row + q) * size, row * size, targets - o - h,
-                        block - q, panel + (q * height + h) * size, height * size, lanes,
-                    )  # fmt: skip
-
-
 def convolve_flattened(x, w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the N * groups * bands there are."""
     (leaf, place, _, height, width, lanes, N, groups, sources, targets, taps, _, size, panel_size,
@@ -261,4 +226,4 @@ def convolve_flattened(x, w, bias, y, work, layout, _step, t, chunks):
                     )  # fmt: skip
 
 
-PACK_WEIGHTS, CONVOLVE_FLATTENED = Worker(pack_weights), Worker(convolve_flattened)
+CONVOLVE_FLATTENED = Worker(convolve_flattened)

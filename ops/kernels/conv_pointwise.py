@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ops.kernels import simd
-from ops.kernels.conv_flattened import PACK_WEIGHTS
 from ops.kernels.correlation import Correlation
 from ops.kernels.geometry import Pair
 from ops.kernels.jit import kernel
@@ -28,6 +27,7 @@ from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
 from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
 from ops.kernels.transforms import clear
+from ops.kernels.weight_panels import PACK_WEIGHTS, packs_pointwise, panel_packer, pointwise_panels
 
 BLOCK_BYTES = 384 * 1024
 """Pixels copied at once: they stay in the second-level cache."""
@@ -103,7 +103,7 @@ def cycles(c: Correlation, lanes: int) -> float:
     lines = c.N * rows.lines * -(-rows.length // lanes)  # pieces of lines that are copied, and placed
     copied = COPY_CYCLES * (1 if c.backward else c.columns.stride) * c.sources * lines
     places = math.prod(rows.stride) if rows.pixels % lanes or rows.stride != (1, 1) else 0
-    packed = PACK_CYCLES[c.backward] * c.group_stride
+    packed = PACK_CYCLES[c.backward] * c.group_stride if packs_pointwise(c, lanes) else 0.0
     return c.groups * (products + calls + copied + PLACE_CYCLES * places * c.targets * lines + packed)
 
 
@@ -127,24 +127,23 @@ class PointwisePlan:
         row = (block + panel | 1) * lanes * size  # odd: rows spread over all sets of the cache
         whole = images == 1 and rows.pixels % lanes == 0 and rows.stride == (1, 1)
         pieces = 1 + -(-(lanes - 1) // rows.length)
-        weights = height * c.sources + (height + lanes) // lanes * lanes
-        packed = c.groups * -(-c.targets // height) * weights
+        weights = pointwise_panels(c, height, lanes)
         buffer = height * width * lanes
         work = c.sources * row // size + 2 * buffer
-        packer = simd.copy_panel(-(-height // lanes), dtype) if c.backward else simd.transpose(dtype)
         lines_per_step = 1 if width <= -(-c.targets // height) else 2  # a tile of all filters reads `width` lines
         fetch = fetch_places(width, c.sources, dtype) if rows.stride == (1, 1) and not whole else 0
+        fetched = "c" * whole + weights.prefetch
         numbers = (
-            simd.outer_product(height, width, dtype, prefetch="c" * whole + "n" * lines_per_step),
-            *(place_rows(pieces, rows.stride[1], dtype), packer, height, width, lanes),
-            *(c.N, c.groups, c.sources, c.targets, 1, int(c.backward), size, weights * size),
+            simd.outer_product(height, width, dtype, prefetch=fetched + "n" * lines_per_step),
+            *(place_rows(pieces, rows.stride[1], dtype), panel_packer(c, height, dtype), height, width, lanes),
+            *(c.N, c.groups, c.sources, c.targets, 1, int(c.backward), size, weights.panel * size),
             *(int(c.groups == 1 if images > 1 else skip_w == 1), lines_per_step, fetch),
             *(simd.copy_panel(panel, dtype, skip_w, prefetch=True), panel * lanes, block, blocks),
             *(images, -(-c.N // images), vectors),
             *(rows.pixels, rows.length, rows.lines, skip_h * c.source_plane[1] * size, skip_w * size),
             *(math.prod(c.source_plane) * size, math.prod(c.target_plane) * size, row, int(whole), rows.stride[0]),
-            *(2 if biased else 0, int(relu), packed * size, work * size, buffer * size),
-            *(8 * pieces * (1 + rows.stride[1]), blocks * block, clear(dtype)),
+            *(2 if biased else 0, int(relu), weights.packed * size, work * size, buffer * size),
+            *(8 * pieces * (1 + rows.stride[1]), blocks * block, clear(dtype), *(size * n for n in weights[:4])),
         )
         shift = np.arange(width) * lanes * size
         rest = np.where(np.arange(width) < vectors - (vectors - 1) // width * width, lanes, 0)
@@ -154,8 +153,9 @@ class PointwisePlan:
             for n in (images, c.N - (-(-c.N // images) - 1) * images)
         ]
         self.layout = pack_layout(numbers, np.zeros(2, np.int64), *tables, *places)
-        self.stages = stage_list((PACK_WEIGHTS, 0, threads), (MULTIPLY_PIXELS, 0, threads))
-        self.work, self.dtype = packed + threads * work, dtype
+        multiply = (MULTIPLY_PIXELS, 0, threads)
+        self.stages = stage_list((PACK_WEIGHTS, 0, threads), multiply) if weights.packed else stage_list(multiply)
+        self.work, self.dtype = weights.packed + threads * work, dtype
 
     def __call__(self, x: Array, w: Array, bias: Array | None, y: Array) -> None:
         """Compute y from x, or dx from the gradient."""
@@ -187,12 +187,13 @@ def place_tables(c: Correlation, rows: Rows, images: int, vectors: int, pieces: 
     return np.stack(tables).astype(np.int64)
 
 
-def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
+def multiply_pixels(x, w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the blocks of vectors of all groups of images and channels."""
-    (leaf, place, _, height, width, lanes, N, groups, sources, targets, _, _, size, panel_size, looks_ahead,
+    (leaf, place, _, height, width, lanes, N, groups, sources, targets, _, _, size, _, looks_ahead,
      lines_per_step, fetch, copier, panel, block, blocks, images, image_groups, vectors, pixels, run, runs, run_step,
      column_step, source_plane, plane, row, whole, phases, mode, relu, packed, work_size, buffer_size, place_size,
-     places_size, clear_leaf, segment, table, rest, places, last_places) = load_integers(layout, 47)  # fmt: skip
+     places_size, clear_leaf, w_row, w_step, panel_step, group_step, segment, table, rest, places,
+     last_places) = load_integers(layout, 51)  # fmt: skip
     columns, vector = work + packed + t * work_size, lanes * size
     zeros = columns + work_size - buffer_size
     buffer = zeros - buffer_size
@@ -216,7 +217,7 @@ def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
         target = y + (n * groups + g) * targets * plane
         place_at = layout + (places if n + images <= N else last_places)
         for k in range(0, targets, height):
-            weights = work + (g * panels + k // height) * panel_size
+            weights = (work if packed != 0 else w) + g * group_step + k // height * panel_step
             biases, rows = bias + (g * targets + k) * size, min(height, targets - k)
             for v in range(b, last, width):
                 source = columns + (v - b) * vector
@@ -226,7 +227,7 @@ def multiply_pixels(x, _w, bias, y, work, layout, _step, t, chunks):
                 if fetch != 0:
                     call(fetch, rows, row_at, plane, place_table)
                 call(
-                    leaf, weights, size, height * size, source, row, layout + segment, 1, sources,
+                    leaf, weights, w_row, w_step, source, row, layout + segment, 1, sources,
                     layout + (rest if edge != 0 else table), edge, tile, tile_row, mode, biases, relu, rows,
                     fetched + done // row_bytes * row_stride, done % row_bytes, fetch_step, row_stride, row_bytes,
                 )  # fmt: skip
