@@ -18,8 +18,8 @@ ROWS_PACKED = 16
 FEW_VECTORS = 8
 """Vectors of pixels that meet 1 x 1 filters in place: packing these is not worth its time."""
 
-NEAR_WEIGHTS = 256 * 1024
-"""Weights that the second-level cache holds; of more, those read down their columns are fetched ahead."""
+FAR_APART = 1024
+"""Distance of consecutive weights, in elements, that the caches do not foresee: a page of memory."""
 
 
 class Panels(NamedTuple):
@@ -48,7 +48,7 @@ def pointwise_panels(c: Correlation, height: int, lanes: int) -> Panels:
     """Return the panels of 1 x 1 filters, in place if they are used little."""
     if packs_pointwise(c, lanes):
         return packed_panels(c, height, lanes)
-    prefetch = "a" if c.backward and c.group_stride > NEAR_WEIGHTS else ""
+    prefetch = "a" if c.source_stride >= FAR_APART else ""
     return Panels(c.target_stride, c.source_stride, height * c.target_stride, c.group_stride, 0, prefetch)
 
 
