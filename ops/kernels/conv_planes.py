@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ops.kernels import simd
-from ops.kernels.conv_pointwise import PACK_CYCLES, Rows, copy_pixels, place_tables
+from ops.kernels.conv_pointwise import Rows, copy_pixels, place_tables
 from ops.kernels.correlation import Correlation
 from ops.kernels.jit import kernel
 from ops.kernels.placement import place_rows
@@ -25,7 +25,7 @@ from ops.kernels.scratch import scratch
 from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
 from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles, unevenness
-from ops.kernels.weight_panels import PACK_WEIGHTS, packs_pointwise, panel_packer, pointwise_panels
+from ops.kernels.weight_panels import PACK_WEIGHTS, packing_cycles, panel_packer, pointwise_panels
 
 FEWEST_BYTES, MOST_BYTES = 64 * 1024, 256 * 1024
 """A block has about as many bytes as the weights, all of which it meets; within these bounds."""
@@ -61,7 +61,7 @@ class Cut(NamedTuple):
     """Vectors that these fill."""
     height: int
     width: int
-    tail_width: int
+    rest_width: int
     """A tile has `height` filters and `width` vectors of pixels, or so many of collected ones."""
 
 
@@ -88,9 +88,9 @@ def cycles(c: Correlation, lanes: int) -> float:
     """Estimate the cycles of one thread."""
     p = cut(c, lanes)
     blocks = -(-c.N // p.images), p.images * p.vectors, p.width
-    tails = -(-c.N // p.together), p.collected, p.tail_width
-    total = PACK_CYCLES[c.backward] * c.group_stride if packs_pointwise(c, lanes) else 0.0
-    for count, vectors, width in (blocks, tails):
+    rests = -(-c.N // p.together), p.collected, p.rest_width
+    total = packing_cycles(c, lanes)
+    for count, vectors, width in (blocks, rests):
         total += count * c.sources * tile_cycles(c.targets, vectors, (p.height, width))
         total += count * CALL_CYCLES * -(-c.targets // p.height) * -(-vectors // width)
     if p.rest:
@@ -109,8 +109,8 @@ class PlanesPlan:
         weights = pointwise_panels(c, p.height, lanes)
         panels, units = -(-c.targets // p.height), -(-c.N // p.together) * c.groups
         shares = threads if unevenness(panels, threads) < unevenness(units, threads) else 1
-        row = (-(-p.collected // p.tail_width) * p.tail_width + 1 | 1) * lanes  # odd: spread over the cache's sets
-        buffer = p.height * p.tail_width * lanes
+        row = (-(-p.collected // p.rest_width) * p.rest_width + 1 | 1) * lanes  # odd: spread over the cache's sets
+        buffer = p.height * p.rest_width * lanes
         work = c.sources * row + buffer if p.rest else 0
         images = tuple(c.groups * channels * pixels * size for channels in (c.sources, c.targets))
         ranges = p.block < p.vectors  # of one plane; of these a row per channel is fetched, planes are one row in all
@@ -121,29 +121,18 @@ class PlanesPlan:
         fetched = "c" + weights.prefetch + "n" * fetched_lines
         numbers = (
             simd.outer_product(p.height, p.width, dtype, prefetch=fetched),
-            simd.outer_product(p.height, p.tail_width, dtype),
+            simd.outer_product(p.height, p.rest_width, dtype),
             panel_packer(c, p.height, dtype),
-            *(
-                p.height,
-                p.width,
-                lanes,
-                c.N,
-                c.groups,
-                c.sources,
-                c.targets,
-                1,
-                int(c.backward),
-                size,
-                weights.panel * size,
-            ),
-            *(pixels * size, *images, weights.packed * size, 2 if biased else 0, int(relu)),
-            *(p.vectors, p.images, p.block, p.together, shares, p.rest, work * size),
-            *(next_row, next_row * (c.sources if ranges else 1), fetched_lines),
-            *(simd.copy_panel(1, dtype, prefetch=True), place_rows(pieces, 1, dtype), p.tail_width),
-            *(row * size, buffer * size, 16 * pieces, *(size * distance for distance in weights[:4])),
-            *(n for table in blocks for n in (len(table), int((table[:, 2] == lanes).all(axis=1).sum()))),
+            *(p.height, p.width, lanes, c.N, c.groups, c.sources, c.targets, 1, int(c.backward)),  # from number 3 on
+            *(size, weights.panel * size),  # 12
+            *(pixels * size, *images, weights.packed * size, 2 if biased else 0, int(relu)),  # 14
+            *(p.vectors, p.images, p.block, p.together, shares, p.rest, work * size),  # 20
+            *(next_row, next_row * (c.sources if ranges else 1), fetched_lines),  # 27
+            *(simd.copy_panel(1, dtype, prefetch=True), place_rows(pieces, 1, dtype), p.rest_width),  # 30
+            *(row * size, buffer * size, 16 * pieces, *(size * distance for distance in weights[:4])),  # 33
+            *(n for table in blocks for n in (len(table), int((table[:, 2] == lanes).all(axis=1).sum()))),  # 40
         )
-        collected = tile_table(p.tail_width * lanes, 1, p.tail_width, (0, 0), dtype)
+        collected = tile_table(p.rest_width * lanes, 1, p.rest_width, (0, 0), dtype)
         places = (rest_places(c, n, row // lanes, pieces, lanes, size) for n in (p.together, c.N % p.together))
         self.layout = pack_layout(numbers, np.zeros(2, np.int64), *blocks, collected, *places)
         multiply = (MULTIPLY_PLANES, 0, threads)
@@ -188,9 +177,9 @@ def tile_table(pixels: int, images: int, width: int, distances: tuple[int, ...],
 
 def multiply_planes(x, w, bias, y, work, layout, _step, t, chunks):
     """Compute chunk t of the units, groups of images and of channels, or of the filters for all units."""
-    height, _, lanes, N, groups, sources, targets = load_integers(layout + 24, 7)
+    height, _, lanes, N, groups, sources, targets = load_integers(layout + 8 * 3, 7)
     (size, _, plane, source_image, target_image, packed, _, _, vectors, images, block, together, shares, rest,
-     work_size) = load_integers(layout + 96, 15)  # fmt: skip
+     work_size) = load_integers(layout + 8 * 12, 15)  # fmt: skip
     panel_step, group_step = load_integers(layout + 8 * 38, 2)
     panels, units = (targets + height - 1) // height, (N + together - 1) // together * groups
     vector, weights = lanes * size, work if packed != 0 else w

@@ -27,7 +27,7 @@ from ops.kernels.simd import Worker, call, load_integers
 from ops.kernels.stages import Array, Int64, pack_layout, run_stages, stage_list
 from ops.kernels.tiles import CALL_CYCLES, choose_tile, tile_cycles
 from ops.kernels.transforms import clear
-from ops.kernels.weight_panels import PACK_WEIGHTS, packs_pointwise, panel_packer, pointwise_panels
+from ops.kernels.weight_panels import PACK_WEIGHTS, packing_cycles, panel_packer, pointwise_panels
 
 BLOCK_BYTES = 384 * 1024
 """Pixels copied at once: they stay in the second-level cache."""
@@ -40,9 +40,6 @@ FEWEST_VECTORS = 6
 
 COPY_CYCLES, PLACE_CYCLES = 3.0, 6.0
 """Cycles per vector of pixels copied, and per vector of results put in its place."""
-
-PACK_CYCLES = 1.0, 0.5
-"""Cycles per weight packed, forward and back."""
 
 
 def supports(c: Correlation) -> bool:
@@ -103,8 +100,8 @@ def cycles(c: Correlation, lanes: int) -> float:
     lines = c.N * rows.lines * -(-rows.length // lanes)  # pieces of lines that are copied, and placed
     copied = COPY_CYCLES * (1 if c.backward else c.columns.stride) * c.sources * lines
     places = math.prod(rows.stride) if rows.pixels % lanes or rows.stride != (1, 1) else 0
-    packed = PACK_CYCLES[c.backward] * c.group_stride if packs_pointwise(c, lanes) else 0.0
-    return c.groups * (products + calls + copied + PLACE_CYCLES * places * c.targets * lines + packed)
+    placed = PLACE_CYCLES * places * c.targets * lines
+    return c.groups * (products + calls + copied + placed + packing_cycles(c, lanes))
 
 
 class PointwisePlan:

@@ -40,7 +40,7 @@ AHEAD = 16
 """Steps of a reduction between fetching a line and reading it: 400 cycles of a tile of 12 rows and 2 vectors."""
 
 BYTES_AHEAD = 3 * LINE
-"""How far ahead a transposed block is fetched, which neighbours on the same rows follow."""
+"""How far on the rows of a transposed block are fetched, whose neighbours come next."""
 
 ROWS_AHEAD = 4
 """Rows of a copied panel between fetching and reading: the caches foresee what follows in a row, not the next row."""

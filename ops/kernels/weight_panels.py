@@ -18,6 +18,9 @@ ROWS_PACKED = 16
 FEW_VECTORS = 8
 """Vectors of pixels that meet 1 x 1 filters in place: packing these is not worth its time."""
 
+PACK_CYCLES = 1.0, 0.5
+"""Cycles per 1 x 1 filter's weight packed, forward and back."""
+
 FAR_APART = 1024
 """Distance of consecutive weights, in elements, that the caches do not foresee: a page of memory."""
 
@@ -56,6 +59,11 @@ def packs_pointwise(c: Correlation, lanes: int) -> bool:
     """Whether 1 x 1 filters are packed: often used, or 4 KB apart, where they share lines of the first-level cache."""
     pixels = c.N * min(math.prod(c.source_plane), math.prod(c.target_plane))
     return pixels > FEW_VECTORS * lanes or (c.target_stride > 1 and c.target_stride % 1024 == 0)
+
+
+def packing_cycles(c: Correlation, lanes: int) -> float:
+    """Estimate the cycles to pack 1 x 1 filters of one group."""
+    return PACK_CYCLES[c.backward] * c.group_stride if packs_pointwise(c, lanes) else 0.0
 
 
 def panel_packer(c: Correlation, height: int, dtype: np.dtype[Any]) -> int:
