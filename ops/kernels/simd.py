@@ -8,7 +8,7 @@ elements they are told of.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 
 from llvmlite import ir
 from numpy.typing import DTypeLike
@@ -375,6 +375,7 @@ def _add_across(e: Emitter, a: ir.Value, b: ir.Value, distance: int) -> ir.Value
 # ---- copies ----
 
 
+@cache
 def transpose(dtype: DTypeLike, *, table: bool = False, prefetch: str = "") -> int:
     """Return a leaf that transposes a block of at most lanes x lanes elements.
 
