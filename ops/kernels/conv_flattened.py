@@ -134,14 +134,8 @@ class FlattenedPlan:
             *(math.prod(c.source_plane) * size, math.prod(c.target_plane) * size),
             *(way.stride[0] * c.target_plane[1] * size, copied.channel * size, 2 if biased else 0, int(relu)),
             fetch_places(width * way.stride[1], c.sources * len(way.phases[0]), dtype),
-            *(
-                weights.packed * size,
-                work * size,
-                tile * size,
-                8 * places[0, 0].size,
-                places.shape[1],
-                last_places.shape[1],
-            ),
+            *(weights.packed * size, work * size, tile * size, 8 * places[0, 0].size),
+            *(places.shape[1], last_places.shape[1]),
         )
         fill = fill_layout(copied, way.rows, way.columns, dtype)
         table = np.stack([shift, shift, np.full(width, lanes)]).astype(np.int64)
@@ -221,9 +215,7 @@ def convolve_flattened(x, w, bias, y, work, layout, _step, t, chunks):
                             layout + segments + 16 * first, number, sources, layout + table, 0,
                             buffer + v * tile_size, row, mode, bias + (g * targets + k * height) * size, relu, rows,
                         )  # fmt: skip
-                    call(
-                        place, buffer, row, tile_size, rows, width, place_at, target_plane, place_table,
-                    )  # fmt: skip
+                    call(place, buffer, row, tile_size, rows, width, place_at, target_plane, place_table)
 
 
 CONVOLVE_FLATTENED = Worker(convolve_flattened)

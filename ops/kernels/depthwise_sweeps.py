@@ -13,6 +13,8 @@ from ops.kernels.depthwise_leaves import Columns, Entries
 from ops.kernels.geometry import Axis
 from ops.kernels.stages import Int64
 
+Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+
 FETCHED_PLANE, FETCHED_BYTES, BYTES_AHEAD = 1 << 14, 1 << 22, 3 << 12
 """Planes of up to so many bytes are fetched ahead, where all of them are more than that; and how far at least."""
 
@@ -24,9 +26,6 @@ its plane has rows: there are too many lengths of a sequence."""
 def is_flat(rows: Axis, columns: Axis) -> bool:
     """Whether a plane can be swept as one row: a tap reads at the same distance from every output."""
     return (rows.stride, columns.stride, columns.size) == (1, 1, columns.outputs)
-
-
-Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class Vectors(NamedTuple):
